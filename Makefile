@@ -1,0 +1,78 @@
+# The whole house from one place. `make` says what there is.
+#
+#   make demo ARGS="--speed 60"      ARGS goes to the command behind the target
+#   make setup PYTHON=python3.12     another Python than the first fitting one found
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV ?= .venv
+PYTHON ?=
+ARGS ?=
+PY := $(VENV)/bin/python
+READY := $(VENV)/.whaleline-ready
+LOCKING = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
+
+# Nothing from the caller's shell may leak another project's modules into ours.
+unexport PYTHONPATH PYTHONHOME
+# Scores must have the same bits on every machine, so Intel's own math library stays out.
+export NUMBA_DISABLE_INTEL_SVML := 1
+
+.PHONY: help setup demo test check bench broker lock clean
+
+help: ## print these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## build .venv from the lock, once (again when the lock or pyproject changes)
+
+# A Python that is only a shim without a version behind it, or one without venv, is passed over.
+$(PY):
+	@fits='import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'; \
+	for name in $(or $(PYTHON),python3.11 python3.12 python3.13 python3); do \
+	    if "$$name" -c "$$fits" 2>/dev/null; then echo "Building $(VENV) with $$name"; exec "$$name" -m venv $(VENV); fi; \
+	done; \
+	echo "whaleline needs Python 3.11, 3.12 or 3.13 with the venv module (Debian: apt-get install python3.11-venv);" \
+	     "none of these fits: $(or $(PYTHON),python3.11 python3.12 python3.13 python3)." \
+	     "Name one with 'make setup PYTHON=/path/to/python'." >&2; \
+	exit 1
+
+$(READY): requirements.lock pyproject.toml | $(PY)
+	@$(PY) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	    || { echo "$(VENV) holds a Python that whaleline does not run on: 'make clean-venv', then 'make setup'." >&2; exit 1; }
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY) ## watch it work: an embedded broker, a worker, a simulated floor, the board
+	$(VENV)/bin/whaleline demo $(ARGS)
+
+test: $(READY) ## every test; with Java and Maven there, against a real Kafka too
+	@$(PY) -m tests.broker.kafka fetch
+	$(PY) -m pytest $(ARGS)
+
+check: $(READY) ## lint, format, types, and the direction of imports
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(READY) ## measure the hot paths
+	$(PY) -m tests.bench $(ARGS)
+
+broker: $(READY) ## run a real Kafka on 127.0.0.1:9092 until Ctrl-C (needs Java 17; ARGS="--port N")
+	$(PY) -m tests.broker.kafka run $(ARGS)
+
+lock: $(READY) ## resolve requirements.lock and deploy/requirements.lock anew from pyproject.toml
+	@$(PY) -m pip install --quiet --disable-pip-version-check uv
+	$(LOCKING) --all-extras pyproject.toml --output-file requirements.lock
+	$(LOCKING) --constraint requirements.lock pyproject.toml --output-file deploy/requirements.lock
+
+clean: ## remove what builds and tests leave behind (clean-venv: .venv too)
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	find schemas kernels streams tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: clean-venv
+clean-venv: clean
+	rm -rf $(VENV)

@@ -1,0 +1,57 @@
+"""The one door to numba: how a plain function becomes a kernel.
+
+A kernel is compiled at its first call for the types it meets, strictly (no fastmath, division
+by zero gives an IEEE infinity or nan, never an exception), without holding the interpreter
+lock, and kept in numba's cache on disk. Bounds are checked only where the operator asks for
+it with ``NUMBA_BOUNDSCHECK=1``. With ``NUMBA_DISABLE_JIT=1`` every kernel stays the plain
+Python function that was written, and gives the same bits.
+"""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from importlib.resources import files
+from typing import Final, TypeVar, cast
+
+import numba
+from numba.core import config
+
+Kernel = TypeVar("Kernel", bound=Callable[..., object])
+
+KERNELS: Final[list[Callable[..., object]]] = []
+"""Every kernel of the process in order of definition, so that all can be compiled before work starts."""
+
+# Numba decides this while it is imported, before any module of ours could: here one can only refuse.
+if config.USING_SVML:  # type: ignore[attr-defined]
+    raise ImportError(
+        "numba found Intel's SVML and would use it; its last bits differ from other machines: "
+        "set NUMBA_DISABLE_INTEL_SVML=1 before Python starts"
+    )
+
+
+def _source_stamp() -> str:
+    """Name the exact text of every module whose functions or constants a kernel can contain.
+
+    Numba stamps a cached kernel with its own file alone, yet the machine code also holds the
+    kernels it calls and the constants it reads, from other files. Editing those would leave a
+    stale caller behind: old numbers without a warning.
+    """
+    digest = blake2b(digest_size=16)
+    for room in ("schemas", "kernels"):
+        sources = {source.name: source for source in files(room).iterdir() if source.name.endswith(".py")}
+        for name in sorted(sources):
+            text = sources[name].read_bytes()
+            digest.update(f"{room} {name} {len(text)}\n".encode())
+            digest.update(text)
+    return digest.hexdigest()
+
+
+_STAMP: Final = _source_stamp()
+
+
+def kernel(function: Kernel) -> Kernel:
+    """Compile ``function`` at its first call and enter it in ``KERNELS``; its signature stays as written."""
+    compiled = numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
+    if not config.DISABLE_JIT:  # type: ignore[attr-defined]
+        compiled._cache._cache_file._source_stamp = _STAMP  # type: ignore[attr-defined]
+    KERNELS.append(compiled)
+    return cast(Kernel, compiled)

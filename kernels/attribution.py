@@ -1,0 +1,101 @@
+"""Whose doing a cost was, before anyone is judged by it (docs/model.md section 2, SCORING section 6)."""
+
+from typing import Final
+
+from kernels import cases
+from kernels._jit import kernel
+from kernels.cost import (
+    CHARGEBACK,
+    CONCESSION,
+    CREDIT,
+    DISPATCH,
+    FEE,
+    FREE_REPLACEMENT,
+    PART_SHIPPED,
+    PURCHASE,
+    REFERRAL_CREDIT,
+    REFUND,
+    REPAIR_OUT,
+    RETURN,
+    SELF_SERVICE,
+)
+from kernels.shapes import Event, Row, Rules
+from schemas.codes import Answer, Cause, Fault, ReturnReason
+from schemas.state import NEVER
+
+COMPANY: Final = int(Fault.COMPANY)
+CUSTOMER: Final = int(Fault.CUSTOMER)
+SHARED: Final = int(Fault.SHARED)
+UNKNOWN: Final = int(Fault.UNKNOWN)
+BY_COMPANY: Final = int(Cause.COMPANY)
+BY_CUSTOMER: Final = int(Cause.CUSTOMER)
+BY_NEITHER: Final = int(Cause.NEUTRAL)
+REMORSE: Final = int(ReturnReason.REMORSE)
+DEFECTIVE: Final = int(ReturnReason.DEFECT)
+WRONG_GOODS: Final = int(ReturnReason.WRONG)
+YES: Final = int(Answer.YES)
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 86_400_000
+
+
+@kernel
+def repair_running(row: Row) -> bool:
+    """Whether a repair began and has not ended."""
+    return bool(row["repair_in_ms"] > row["repair_out_ms"])
+
+
+@kernel
+def repair_overdue(row: Row, rules: Rules, at_ms: int) -> bool:
+    """Whether a running repair has taken longer than ``fault_repair_overdue_days`` at ``at_ms``."""
+    limit = int(rules["fault_repair_overdue_days"]) * DAY_MS
+    return repair_running(row) and row["repair_in_ms"] != NEVER and at_ms - int(row["repair_in_ms"]) > limit
+
+
+@kernel
+def waited_too_long(row: Row, slot: int, rules: Rules, at_ms: int) -> bool:
+    """Whether the slot's ticket has waited longer than ``fault_unanswered_hours`` at ``at_ms``."""
+    limit = int(rules["fault_unanswered_hours"]) * HOUR_MS
+    return cases.is_waiting(row, slot) and at_ms - int(row["case_asked_ms"][slot]) > limit
+
+
+@kernel
+def fault_of(row: Row, event: Event, rules: Rules, slot: int, names_case: bool, waited: bool) -> int:
+    """The column the event's cost is booked in; the first rule that matches.
+
+    slot        the case's slot after this event, -1 for none
+    names_case  whether the event named a case at all
+    waited      whether that case had waited too long before this event
+    """
+    cause = int(event["cause"])
+    if cause != 0:
+        return COMPANY if cause == BY_COMPANY else (CUSTOMER if cause == BY_CUSTOMER else SHARED)
+    kind = int(event["kind"])
+    returned = int(event["return_reason"])
+    if kind in (FREE_REPLACEMENT, CREDIT, CONCESSION, cases.PART_WRONG) or returned in (
+        DEFECTIVE,
+        WRONG_GOODS,
+    ):
+        return COMPANY
+    if waited or repair_overdue(row, rules, int(event["ts_ms"])):
+        return COMPANY
+    if slot >= 0:
+        again = cases.is_contact(kind) and row["case_contacts"][slot] >= 2
+        if again or int(row["case_flags"][slot]) & cases.COMPANY_FLAGS:
+            return COMPANY
+    if not names_case and cases.any_company_case(row):
+        return COMPANY
+    if cases.is_contact(kind) and row["abuse_until_ms"] > event["ts_ms"]:
+        return CUSTOMER
+    if returned == REMORSE or (kind == CHARGEBACK and event["resolved"] == YES):
+        return CUSTOMER
+    return SHARED if _is_ordinary(kind, event, names_case) else UNKNOWN
+
+
+@kernel
+def _is_ordinary(kind: int, event: Event, names_case: bool) -> bool:
+    """Whether enough is known of the event to call its cost shared."""
+    if kind in (PURCHASE, FEE, RETURN, REFUND, REFERRAL_CREDIT, SELF_SERVICE, DISPATCH, REPAIR_OUT):
+        return True
+    if kind in (PART_SHIPPED, CHARGEBACK):
+        return True
+    return bool(names_case or event["reason"] != 0 or event["resolved"] == YES)

@@ -1,0 +1,238 @@
+"""Take one event into its customer's row, and name the moment it is, if it is one (docs/model.md section 2)."""
+
+from typing import Final
+
+from kernels import cases, evidence, rings
+from kernels._jit import kernel
+from kernels.attribution import fault_of, waited_too_long
+from kernels.cost import (
+    CONCESSION,
+    CREDIT,
+    FEE,
+    FREE_REPLACEMENT,
+    PURCHASE,
+    REPAIR_OUT,
+    cost_cents,
+    margin_cents,
+    sent_or,
+)
+from kernels.shapes import Event, Row, Rules
+from schemas.codes import FIRST_PURCHASE_KIND, Answer, Evidence, Kind, Moment
+from schemas.events import ABSENT
+from schemas.state import NEVER, PERIOD_DAYS
+
+ABUSE_FLAG: Final = int(Kind.ABUSE_FLAG)
+CANCEL_REQUEST: Final = int(Kind.CANCEL_REQUEST)
+ETF_QUERY: Final = int(Kind.ETF_QUERY)
+CSAT: Final = int(Kind.CSAT)
+SENTIMENT: Final = int(Kind.SENTIMENT)
+REVIEW: Final = int(Kind.REVIEW)
+CONTACT_SENT: Final = int(Kind.CONTACT_SENT)
+COMPETITOR_OFFER: Final = int(Kind.COMPETITOR_OFFER)
+DEAL_LOST: Final = int(Kind.DEAL_LOST)
+NO: Final = int(Answer.NO)
+YES: Final = int(Answer.YES)
+
+SHORT_MS: Final = 90_000
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 86_400_000
+PPM: Final = 1_000_000
+NOTHING: Final = -1
+
+E_UNRESOLVED: Final = int(Evidence.UNRESOLVED_REPEAT)
+E_DENIED: Final = int(Evidence.ESCALATION_DENIED)
+E_RUDE: Final = int(Evidence.RUDE_CALL)
+E_WRONG_PART: Final = int(Evidence.WRONG_PART)
+E_MISSED: Final = int(Evidence.CALLBACK_MISSED)
+E_REVIEW: Final = int(Evidence.NEGATIVE_REVIEW)
+E_RECOVERY: Final = int(Evidence.RECOVERY)
+E_CSAT: Final = int(Evidence.LOW_CSAT)
+E_CANCEL: Final = int(Evidence.CANCEL_REQUEST)
+E_PROMISE: Final = int(Evidence.BROKEN_PROMISE)
+E_LEAVING: Final = int(Evidence.LEAVING_SIGNAL)
+E_REPAIR: Final = int(Evidence.REPAIR_TROUBLE)
+
+M_RUDE: Final = int(Moment.RUDE_CALL)
+M_DENIED: Final = int(Moment.ESCALATION_DENIED)
+M_WRONG_PART: Final = int(Moment.WRONG_PART_TWICE)
+M_MISSED: Final = int(Moment.CALLBACK_MISSED)
+M_REPEAT: Final = int(Moment.REPEAT_FAULT)
+M_PROMISE: Final = int(Moment.PROMISE_REVERSED)
+M_UPSELL: Final = int(Moment.UPSELL_AS_REMEDY)
+M_APPEAL: Final = int(Moment.EXECUTIVE_APPEAL)
+M_SPECIFICATION: Final = int(Moment.SPECIFICATION_GAP)
+M_REVIEW: Final = int(Moment.DEFECT_REVIEW)
+M_BURST: Final = int(Moment.CONTACT_BURST)
+M_SENT: Final = int(Moment.CONTACT_DURING_FAILURE)
+
+
+@kernel
+def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
+    """Fold the event into the settled row; return the moment it makes, 0 for none.
+
+    Order matters within one event: its case first, then whose fault its cost is, then the rest.
+    """
+    kind = int(event["kind"])
+    ts_ms = int(event["ts_ms"])
+    day = ts_ms // DAY_MS
+    case_id = event["fault_id"] if kind in (cases.FAULT_OPENED, cases.FAULT_CLOSED) else event["case_id"]
+    slot = -1
+    waited = False
+    was_open = False
+    if case_id != 0:
+        slot = cases.find_or_take(row, case_id, kind)
+        if slot >= 0:
+            waited = waited_too_long(row, slot, rules, ts_ms)
+            was_open = cases.is_open(row, slot)
+            cases.update(row, slot, event)
+    fault = fault_of(row, event, rules, slot, case_id != 0, waited)
+    rings.book(row, day, day // PERIOD_DAYS, cost_cents(event, rules), fault, margin_cents(event, rules))
+    if cases.is_contact(kind):
+        short = event["handle_ms"] != ABSENT and event["handle_ms"] <= SHORT_MS
+        rings.count_contact(row, ts_ms // HOUR_MS, day, day // PERIOD_DAYS, short)
+    if kind in (PURCHASE, FEE):
+        _buy(row, event, day, rules)
+    _remember_contract(row, event)
+    if kind == ABUSE_FLAG:
+        until = ts_ms + int(rules["fault_abuse_days"]) * DAY_MS
+        row["abuse_until_ms"] = max(int(row["abuse_until_ms"]), until)
+    _keep_callbacks(row, event, case_id)
+    repeat = _repair(row, event, rules)
+    repeat = repeat or (kind == cases.TICKET_OPENED and event["repeat_of_case_id"] != 0)
+    found = _evidence_of(row, event, slot, was_open, repeat, rules)
+    if found != NOTHING:
+        weight = 1.0
+        if kind == cases.RUDE_CALL:
+            weight = float(sent_or(event["confidence"], PPM)) / PPM
+        evidence.add(row, found, weight, day, rules)
+    if found == E_RECOVERY or kind == REPAIR_OUT:
+        row["recovered_ms"] = max(int(row["recovered_ms"]), ts_ms)
+    if found != NOTHING or cases.is_contact(kind) or kind >= FIRST_PURCHASE_KIND:
+        evidence.refer(row, kind, ts_ms, event["event_id"])
+    return _moment_of(row, event, slot, repeat, now_ms, rules)
+
+
+@kernel
+def _buy(row: Row, event: Event, day: int, rules: Rules) -> None:
+    """Book a purchase or a paid fee as a sign of life and as buying history."""
+    if day >= row["day"]:
+        row["odds"] = 0.0
+    if event["kind"] == FEE:
+        row["life_fee_cents"] += margin_cents(event, rules)
+        first = int(row["first_fee_day"])
+        row["first_fee_day"] = day if first == NEVER else min(first, day)
+        return
+    row["purchases"] += 1
+    row["spent_cents"] += event["amount_cents"]
+    first = int(row["first_purchase_day"])
+    if rings.count_purchase(row, day) and first != NEVER:
+        row["repeat_days"] += 1
+    row["first_purchase_day"] = day if first == NEVER else min(first, day)
+    row["last_purchase_day"] = max(int(row["last_purchase_day"]), day)
+
+
+@kernel
+def _remember_contract(row: Row, event: Event) -> None:
+    if event["kind"] not in (FEE, CANCEL_REQUEST, ETF_QUERY):
+        return
+    if event["contract_end_ms"] != ABSENT:
+        row["contract_end_ms"] = max(row["contract_end_ms"], event["contract_end_ms"])
+    if event["termination_fee_cents"] != ABSENT:
+        row["termination_fee_cents"] = event["termination_fee_cents"]
+
+
+@kernel
+def _keep_callbacks(row: Row, event: Event, case_id: int) -> None:
+    kind = int(event["kind"])
+    if kind == cases.CALLBACK_PROMISED:
+        cases.promise_callback(row, int(event["due_ms"]), case_id, int(event["ts_ms"]))
+    elif kind in (cases.CALLBACK_MADE, cases.CALLBACK_MISSED):
+        if kind == cases.CALLBACK_MADE:
+            row["callback_made_ms"] = max(row["callback_made_ms"], event["ts_ms"])
+        cases.close_callback(row, case_id)
+
+
+@kernel
+def _repair(row: Row, event: Event, rules: Rules) -> bool:
+    """Follow repairs; say whether this one is for the fault that was just repaired."""
+    kind = int(event["kind"])
+    ts_ms = int(event["ts_ms"])
+    if kind == REPAIR_OUT:
+        row["repair_out_ms"] = max(int(row["repair_out_ms"]), ts_ms)
+    if kind != cases.REPAIR_IN:
+        return False
+    since_ms = ts_ms - int(row["repair_out_ms"])
+    soon = row["repair_out_ms"] != NEVER and 0 < since_ms <= int(rules["fault_repeat_fault_days"]) * DAY_MS
+    same = event["sku"] == 0 or row["repair_sku"] == 0 or event["sku"] == row["repair_sku"]
+    row["repair_in_ms"] = max(int(row["repair_in_ms"]), ts_ms)
+    if event["sku"] != 0:
+        row["repair_sku"] = event["sku"]
+    return bool(soon and same)
+
+
+@kernel
+def _evidence_of(row: Row, event: Event, slot: int, was_open: bool, repeat: bool, rules: Rules) -> int:
+    """Which evidence the event adds, or ``NOTHING``."""
+    kind = int(event["kind"])
+    if repeat:
+        return E_REPAIR
+    if cases.is_contact(kind):
+        again = slot >= 0 and row["case_contacts"][slot] >= 2 and event["resolved"] != YES
+        return E_UNRESOLVED if again else NOTHING
+    if kind == cases.ESCALATION_DENIED:
+        return E_DENIED
+    if kind == cases.RUDE_CALL:
+        return E_RUDE
+    if kind == SENTIMENT:
+        return E_RUDE if event["sentiment"] <= rules["fault_rude_sentiment"] * PPM else NOTHING
+    if kind == cases.PART_WRONG:
+        return E_WRONG_PART
+    if kind == cases.CALLBACK_MISSED:
+        return E_MISSED
+    if kind == REVIEW:
+        return E_REVIEW if event["stars"] <= rules["fault_negative_stars"] else NOTHING
+    if kind in (FREE_REPLACEMENT, CREDIT, CONCESSION, cases.ESCALATION_GRANTED):
+        return E_RECOVERY
+    if kind == cases.TICKET_RESOLVED:
+        return E_RECOVERY if was_open else NOTHING
+    if kind == CSAT:
+        return E_CSAT if event["score"] <= rules["fault_low_csat_share"] * event["scale"] else NOTHING
+    if kind == CANCEL_REQUEST:
+        return E_CANCEL
+    if kind in (cases.PROMISE_REVERSED, cases.UPSELL, cases.SPECIFICATION_GAP):
+        return E_PROMISE
+    return E_LEAVING if kind in (COMPETITOR_OFFER, cases.APPEAL, DEAL_LOST) else NOTHING
+
+
+@kernel
+def _moment_of(row: Row, event: Event, slot: int, repeat: bool, now_ms: int, rules: Rules) -> int:
+    """The wrong done to the customer that the event is, 0 for none (docs/model.md section 5)."""
+    kind = int(event["kind"])
+    if repeat:
+        return M_REPEAT
+    if cases.is_contact(kind):
+        return M_BURST if rings.contacts_in_day(row, now_ms // HOUR_MS) >= rules["service_burst_contacts"] else 0
+    if kind == cases.RUDE_CALL:
+        sure = sent_or(event["confidence"], PPM) >= rules["service_rude_confidence"] * PPM
+        return M_RUDE if sure else 0
+    if kind == cases.ESCALATION_DENIED:
+        return M_DENIED
+    if kind == cases.PART_WRONG:
+        twice = slot >= 0 and row["case_wrong_parts"][slot] >= rules["service_wrong_parts"]
+        return M_WRONG_PART if twice else 0
+    if kind == cases.CALLBACK_MISSED:
+        return M_MISSED
+    if kind == cases.PROMISE_REVERSED:
+        return M_PROMISE
+    if kind == cases.UPSELL:
+        return M_UPSELL
+    if kind == cases.APPEAL:
+        return M_APPEAL
+    if kind == cases.SPECIFICATION_GAP:
+        return M_SPECIFICATION
+    if kind == REVIEW:
+        negative = event["stars"] <= rules["fault_negative_stars"]
+        return M_REVIEW if negative and event["defect"] == YES else 0
+    if kind == CONTACT_SENT:
+        return M_SENT if cases.any_open(row) or row["state"][2] != 0 else 0
+    return 0

@@ -1,0 +1,204 @@
+"""The judge's two loops: a block of events into rows, and a tick over all rows.
+
+Events are taken strictly one by one in the ledger's order, so that cutting the ledger into blocks differently
+changes nothing.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import cases, evidence
+from kernels._jit import kernel
+from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, repair_running, waited_too_long
+from kernels.fold import E_MISSED, E_REPAIR, fold
+from kernels.machine import write_scores
+from kernels.rings import count_failure
+from kernels.scores import score_risk, score_value, score_worth
+from kernels.settle import settle
+from kernels.transition import CHURN, SERVICE, VALUE, conclude_churn, conclude_service, conclude_value, wants_worth
+from kernels.shapes import Records, Row, Rules, Scores
+from schemas.codes import CaseFlag, Moment
+from schemas.state import CALLBACKS, CASES, MACHINES, NEVER
+
+UNANSWERED_BIT: Final = 1 << int(Moment.TICKET_UNANSWERED)
+MISSED_BIT: Final = 1 << int(Moment.CALLBACK_MISSED)
+OVERDUE_BIT: Final = 1 << int(Moment.REPAIR_OVERDUE)
+TOLD: Final = int(CaseFlag.TOLD_UNANSWERED)
+CASE_MISSED: Final = int(CaseFlag.CALLBACK_MISSED)
+ROOM: Final = MACHINES
+"""Crossings one event or one row of a tick can make."""
+
+
+@kernel
+def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
+    """Let the three machines conclude at ``now_ms``; return the next free place in ``out``."""
+    first = at
+    day = now_ms // DAY_MS
+    score_value(row, day, rules, scores)
+    score_risk(row, now_ms, rules, scores)
+    scores["worth_cents"] = 0
+    scores["at_risk_cents"] = 0
+    if wants_worth(row, now_ms, rules, scores):
+        score_worth(row, day, rules, scores)
+    at = conclude_value(row, now_ms, rules, scores, out, at)
+    at = conclude_churn(row, now_ms, rules, scores, out, at)
+    at = conclude_service(row, now_ms, due, rules, out, at)
+    if at > first:
+        score_worth(row, day, rules, scores)
+        for crossed in range(first, at):
+            write_scores(out[crossed], scores)
+    return at
+
+
+@kernel
+def fold_events(
+    rows: Records,
+    slots: NDArray[np.int64],
+    events: Records,
+    start: int,
+    admitted: NDArray[np.uint8],
+    last_tick_ms: int,
+    rules: Records,
+    scores: Records,
+    dirty: NDArray[np.uint8],
+    out: Records,
+    copies: Records,
+) -> tuple[int, int]:
+    """Take the admitted events from ``start`` on into their rows; return (next event, crossings written).
+
+    Stops early when ``out`` may not hold another event's crossings; call again from the returned event.
+
+    rows      all customers, changed in place; ``slots`` (n,) says whose each event is
+    events    (n,) in ledger order; ``admitted`` (n,) 0 for those to pass over
+    dirty     1 for every row that was changed
+    out       crossings, ``copies`` the row as it stood right after each
+    """
+    rule = rules[0]
+    score = scores[0]
+    at = 0
+    for i in range(start, events.size):
+        if at + ROOM > out.size:
+            return i, at
+        if admitted[i] == 0:
+            continue
+        event = events[i]
+        row = rows[slots[i]]
+        ts_ms = int(event["ts_ms"])
+        now_ms = max(ts_ms, last_tick_ms, int(row["last_event_ms"]))
+        _begin(row, ts_ms // DAY_MS, now_ms // DAY_MS)
+        settle(row, now_ms // DAY_MS, rule)
+        row["last_event_ms"] = max(int(row["last_event_ms"]), ts_ms)
+        moment = fold(row, event, now_ms, rule)
+        dirty[slots[i]] = 1
+        due = 1 << moment if moment > 0 else 0
+        if ts_ms < last_tick_ms:
+            row["pending"] = 1
+            row["pending_moments"] = int(row["pending_moments"]) | due
+            continue
+        first = at
+        at = conclude(row, now_ms, due, rule, score, out, at)
+        for crossed in range(first, at):
+            out[crossed]["slot"] = slots[i]
+            out[crossed]["trigger_kind"] = event["kind"]
+            out[crossed]["trigger_digest"] = event["event_id"]
+            copies[crossed] = row
+    return events.size, at
+
+
+@kernel
+def _begin(row: Row, event_day: int, day: int) -> None:
+    """Open a blank row on its first event; an earlier event later moves the customer's beginning back."""
+    if row["day"] == NEVER:
+        row["day"] = day
+        row["first_day"] = event_day
+    row["first_day"] = min(int(row["first_day"]), event_day)
+
+
+@kernel
+def needs_the_hour(row: Row) -> bool:
+    """Whether an hourly tick can change what is concluded of this row."""
+    if row["pending"] != 0 or row["state"][SERVICE] != 0:
+        return True
+    return cases.any_waiting(row) or cases.any_callback(row) or repair_running(row)
+
+
+@kernel
+def run_timers(row: Row, tick_ms: int, rules: Rules) -> int:
+    """What became due without any event, as moment bits; evidence and marks are set whatever the policy tells."""
+    due = 0
+    for slot in range(CASES):
+        flags = int(row["case_flags"][slot])
+        if flags & TOLD == 0 and waited_too_long(row, slot, rules, tick_ms):
+            row["case_flags"][slot] = flags | TOLD
+            due |= UNANSWERED_BIT
+    grace_ms = int(rules["fault_callback_grace_hours"]) * HOUR_MS
+    for slot in range(CALLBACKS):
+        due_ms = int(row["callback_due_ms"][slot])
+        if due_ms == NEVER or due_ms + grace_ms >= tick_ms:
+            continue
+        case_id = row["callback_case"][slot]
+        row["callback_due_ms"][slot] = NEVER
+        row["callback_case"][slot] = 0
+        row["evidence"][E_MISSED] += 1.0
+        count_failure(row, tick_ms // DAY_MS)
+        of = cases.find(row, case_id) if case_id != 0 else -1
+        if of >= 0:
+            row["case_flags"][of] = int(row["case_flags"][of]) | CASE_MISSED
+        due |= MISSED_BIT
+    if row["repair_told_ms"] != row["repair_in_ms"] and repair_overdue(row, rules, tick_ms):
+        row["repair_told_ms"] = row["repair_in_ms"]
+        row["evidence"][E_REPAIR] += 1.0
+        count_failure(row, tick_ms // DAY_MS)
+        due |= OVERDUE_BIT
+    return due
+
+
+@kernel
+def sweep(
+    rows: Records,
+    start: int,
+    n: int,
+    tick_ms: int,
+    rules: Records,
+    scores: Records,
+    dirty: NDArray[np.uint8],
+    out: Records,
+    copies: Records,
+) -> tuple[int, int]:
+    """Conclude rows ``start .. n-1`` at a tick: all of them at midnight, else those an hour can change.
+
+    Returns (next row, crossings written) and stops early like ``fold_events``. Only a row whose conclusion,
+    timer or pending moment changed becomes dirty; settling alone can be taken again.
+    """
+    rule = rules[0]
+    score = scores[0]
+    midnight = tick_ms % DAY_MS == 0
+    at = 0
+    for i in range(start, n):
+        if at + ROOM > out.size:
+            return i, at
+        row = rows[i]
+        if row["day"] == NEVER or not (midnight or needs_the_hour(row)):
+            continue
+        settle(row, tick_ms // DAY_MS, rule)
+        due = run_timers(row, tick_ms, rule)
+        if due != 0 or row["pending"] != 0:
+            dirty[i] = 1
+        due |= int(row["pending_moments"])
+        row["pending"] = 0
+        row["pending_moments"] = 0
+        calm_ms = int(row["risk_calm_since_ms"])
+        first = at
+        # An event may be ahead of the tick; what it concluded is not concluded again in its past.
+        now_ms = max(tick_ms, int(row["last_event_ms"]))
+        at = conclude(row, now_ms, due, rule, score, out, at)
+        if at > first or calm_ms != row["risk_calm_since_ms"]:
+            dirty[i] = 1
+        for crossed in range(first, at):
+            out[crossed]["slot"] = i
+            out[crossed]["trigger_kind"] = 0
+            out[crossed]["trigger_digest"] = 0
+            copies[crossed] = row
+    return n, at

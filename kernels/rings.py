@@ -1,0 +1,113 @@
+"""Rings of buckets over hours, days and 28-day periods: exact whatever the order of arrival.
+
+Bucket ``b`` of a ring with ``n`` buckets lives at index ``b % n`` while ``head - n < b <= head``. Moving the head
+forward empties what leaves the window, so an event older than the window changes nothing, early or late.
+"""
+
+from kernels._jit import kernel
+from kernels.shapes import Row
+from schemas.state import DAYS, FAULTS, HOURS, PERIODS
+
+COUNT_MAX = 255
+PERIOD_COUNT_MAX = 65_535
+MONEY_MAX = 2**32 - 1
+
+
+@kernel
+def reach_hour(row: Row, hour: int) -> bool:
+    """Make ``hour`` a bucket of the hourly ring if it is not too old; say whether it is one."""
+    head = int(row["hour_head"])
+    if hour > head:
+        for bucket in range(max(head, hour - HOURS) + 1, hour + 1):
+            row["hour_contacts"][bucket % HOURS] = 0
+            row["hour_short"][bucket % HOURS] = 0
+        row["hour_head"] = hour
+        return True
+    return hour > head - HOURS
+
+
+@kernel
+def reach_day(row: Row, day: int) -> bool:
+    """The same for the daily ring."""
+    head = int(row["day_head"])
+    if day > head:
+        for bucket in range(max(head, day - DAYS) + 1, day + 1):
+            row["day_contacts"][bucket % DAYS] = 0
+            row["day_failures"][bucket % DAYS] = 0
+            row["day_purchases"][bucket % DAYS] = 0
+            row["day_cost_cents"][bucket % DAYS] = 0
+        row["day_head"] = day
+        return True
+    return day > head - DAYS
+
+
+@kernel
+def reach_period(row: Row, period: int) -> bool:
+    """The same for the ring of 28-day periods."""
+    head = int(row["period_head"])
+    if period > head:
+        for bucket in range(max(head, period - PERIODS) + 1, period + 1):
+            row["period_contacts"][bucket % PERIODS] = 0
+            row["period_margin_cents"][bucket % PERIODS] = 0
+            for fault in range(FAULTS):
+                row["period_cost_cents"][bucket % PERIODS, fault] = 0
+        row["period_head"] = period
+        return True
+    return period > head - PERIODS
+
+
+@kernel
+def count_contact(row: Row, hour: int, day: int, period: int, short: bool) -> None:
+    """Count one contact in all three rings; counters stop at their type's end."""
+    if reach_hour(row, hour):
+        at = hour % HOURS
+        row["hour_contacts"][at] = min(int(row["hour_contacts"][at]) + 1, COUNT_MAX)
+        if short:
+            row["hour_short"][at] = min(int(row["hour_short"][at]) + 1, COUNT_MAX)
+    if reach_day(row, day):
+        row["day_contacts"][day % DAYS] = min(int(row["day_contacts"][day % DAYS]) + 1, COUNT_MAX)
+    if reach_period(row, period):
+        at = period % PERIODS
+        row["period_contacts"][at] = min(int(row["period_contacts"][at]) + 1, PERIOD_COUNT_MAX)
+
+
+@kernel
+def count_failure(row: Row, day: int) -> None:
+    """Count one failure on ``day``."""
+    if reach_day(row, day):
+        row["day_failures"][day % DAYS] = min(int(row["day_failures"][day % DAYS]) + 1, COUNT_MAX)
+
+
+@kernel
+def count_purchase(row: Row, day: int) -> bool:
+    """Count one purchase on ``day``; say whether it is the day's first (always true for a day too old)."""
+    if not reach_day(row, day):
+        return True
+    before = int(row["day_purchases"][day % DAYS])
+    row["day_purchases"][day % DAYS] = min(before + 1, COUNT_MAX)
+    return before == 0
+
+
+@kernel
+def book(row: Row, day: int, period: int, cost_cents: int, fault: int, margin_cents: int) -> None:
+    """Book one event's cost and margin, cents, in the rings and for life."""
+    row["life_cost_cents"][fault] += cost_cents
+    row["life_margin_cents"] += margin_cents
+    if cost_cents != 0 and reach_day(row, day):
+        at = day % DAYS
+        row["day_cost_cents"][at] = min(int(row["day_cost_cents"][at]) + cost_cents, MONEY_MAX)
+    if (cost_cents != 0 or margin_cents != 0) and reach_period(row, period):
+        at = period % PERIODS
+        row["period_cost_cents"][at, fault] += cost_cents
+        row["period_margin_cents"][at] += margin_cents
+
+
+@kernel
+def contacts_in_day(row: Row, hour: int) -> int:
+    """Contacts in the 24 hour buckets that end with ``hour``."""
+    head = int(row["hour_head"])
+    total = 0
+    for bucket in range(hour - HOURS + 1, hour + 1):
+        if head - HOURS < bucket <= head:
+            total += int(row["hour_contacts"][bucket % HOURS])
+    return total

@@ -1,0 +1,133 @@
+"""What is concluded from a row at one time: value, risk, worth (docs/model.md section 4)."""
+
+from typing import Final
+
+import numpy as np
+
+from kernels._jit import kernel
+from kernels.alive import gone_probability
+from kernels.elementary import expm1, log, round_half_even
+from kernels.lifetime import dert_if_alive, expected_spend
+from kernels.settle import hazard, risk, to_ppm
+from kernels.shapes import Row, Rules, Scores
+from kernels.value import destroyer_posterior
+from schemas.codes import Fault
+from schemas.state import FAULTS, NEVER, PERIOD_DAYS, PERIODS
+
+COMPANY: Final = int(Fault.COMPANY)
+CUSTOMER: Final = int(Fault.CUSTOMER)
+SHARED: Final = int(Fault.SHARED)
+UNKNOWN: Final = int(Fault.UNKNOWN)
+PERIODS_A_YEAR: Final = 365.25 / 28.0
+WEEKS_A_YEAR: Final = 52.18
+LEAST_FEE_WEEKS: Final = 4.0
+
+
+@kernel
+def adjusted_net_cents(row: Row, period: int, unknown_share: float) -> int:
+    """Margin less every cost the company did not cause; unknown counts by its share. 0 outside the ring."""
+    head = int(row["period_head"])
+    if not head - PERIODS < period <= head:
+        return 0
+    at = period % PERIODS
+    cost = row["period_cost_cents"][at]
+    unknown = round_half_even(float(cost[UNKNOWN]) * unknown_share)
+    return int(row["period_margin_cents"][at]) - int(cost[CUSTOMER]) - int(cost[SHARED]) - unknown
+
+
+@kernel
+def score_value(row: Row, day: int, rules: Rules, scores: Scores) -> None:
+    """Fill the value half of ``scores``: the posterior over full periods, the year, the company's share."""
+    period = day // PERIOD_DAYS
+    first_day = int(row["first_day"])
+    first = first_day // PERIOD_DAYS + (0 if first_day % PERIOD_DAYS == 0 else 1)
+    head = int(row["period_head"])
+    share = float(rules["value_unknown_share"])
+    nets = np.zeros(PERIODS, np.int64)
+    n = contacts = with_contact = 0
+    for full in range(max(first, period - PERIODS + 1), period):
+        nets[n] = adjusted_net_cents(row, full, share)
+        n += 1
+        if head - PERIODS < full <= head:
+            here = int(row["period_contacts"][full % PERIODS])
+            contacts += here
+            with_contact += 1 if here > 0 else 0
+    negative, mean = destroyer_posterior(
+        nets,
+        n,
+        float(rules["value_prior_mean_cents"]),
+        float(rules["value_prior_variance_cents2"]),
+        float(rules["value_prior_weight"]),
+        float(rules["value_prior_freedom"]),
+    )
+    year = company = total = 0
+    for any_period in range(period - PERIODS + 1, period + 1):
+        year += adjusted_net_cents(row, any_period, share)
+        if head - PERIODS < any_period <= head:
+            cost = row["period_cost_cents"][any_period % PERIODS]
+            company += int(cost[COMPANY])
+            for fault in range(FAULTS):
+                total += int(cost[fault])
+    scores["p_negative_ppm"] = to_ppm(negative)
+    scores["year_cents"] = round_half_even(mean * PERIODS_A_YEAR)
+    scores["net_year_cents"] = year
+    scores["company_ppm"] = to_ppm(company / total) if total > 0 else 0
+    scores["periods"] = n
+    scores["contacts"] = contacts
+    scores["contact_periods"] = with_contact
+
+
+@kernel
+def score_risk(row: Row, now_ms: int, rules: Rules, scores: Scores) -> None:
+    """Fill the churn half of ``scores``; worth and money at risk are left to ``score_worth``."""
+    chance = risk(row, hazard(row, now_ms, rules), rules)
+    scores["risk"] = chance
+    scores["risk_ppm"] = to_ppm(chance)
+    scores["gone_ppm"] = to_ppm(gone_probability(float(row["odds"])))
+
+
+@kernel
+def worth_cents(row: Row, day: int, rules: Rules) -> int:
+    """What the customer is worth over the horizon if still here, cents: purchases to come and fees."""
+    horizon = float(rules["lifetime_horizon_weeks"])
+    discount = log(1.0 + float(rules["lifetime_discount_rate_per_year"])) / WEEKS_A_YEAR
+    worth = 0.0
+    bought = int(row["purchases"])
+    spent = float(row["spent_cents"])
+    if bought > 0:
+        rate = 0.0
+        if spent > 0.0:
+            rate = min(1.0, max(0.0, float(row["life_margin_cents"] - row["life_fee_cents"]) / spent))
+        age_weeks = max(0, day - int(row["first_purchase_day"])) / 7.0
+        to_come = dert_if_alive(
+            float(rules["lifetime_purchase_shape"]),
+            float(rules["lifetime_purchase_scale_weeks"]),
+            float(rules["lifetime_leave_a"]),
+            float(rules["lifetime_leave_b"]),
+            True,
+            float(row["repeat_days"]),
+            age_weeks,
+            horizon,
+            discount,
+        )
+        spend = expected_spend(
+            float(rules["lifetime_spend_p"]),
+            float(rules["lifetime_spend_q"]),
+            float(rules["lifetime_spend_v_cents"]),
+            float(bought),
+            spent / bought,
+        )
+        worth += to_come * spend * rate
+    if row["first_fee_day"] != NEVER:
+        weeks = max(LEAST_FEE_WEEKS, (day - int(row["first_fee_day"])) / 7.0)
+        ahead = -expm1(-discount * horizon) / discount if discount > 0.0 else horizon
+        worth += float(row["life_fee_cents"]) / weeks * ahead
+    return round_half_even(worth)
+
+
+@kernel
+def score_worth(row: Row, day: int, rules: Rules, scores: Scores) -> None:
+    """Fill worth and money at risk; ``score_risk`` comes first."""
+    worth = worth_cents(row, day, rules)
+    scores["worth_cents"] = worth
+    scores["at_risk_cents"] = round_half_even(float(worth) * float(scores["risk"]))

@@ -1,0 +1,55 @@
+"""Carry a row to a later day, one step a midnight, so that one long settling equals many short ones."""
+
+from typing import Final
+
+from kernels import evidence
+from kernels._jit import kernel
+from kernels.alive import ahead_probability, gone_probability, hazard_per_day, silence_step
+from kernels.elementary import round_half_even
+from kernels.shapes import Row, Rules
+from schemas.state import NEVER
+
+DAY_MS: Final = 86_400_000
+PPM: Final = 1_000_000.0
+
+
+@kernel
+def to_ppm(share: float) -> int:
+    """A share or probability in whole parts per million, half to even."""
+    return round_half_even(share * PPM)
+
+
+@kernel
+def hazard(row: Row, at_ms: int, rules: Rules) -> float:
+    """The chance to leave on the day of ``at_ms``, given what went wrong."""
+    return hazard_per_day(float(rules["churn_base_hazard_per_day"]), evidence.log_ratio(row, at_ms, rules))
+
+
+@kernel
+def risk(row: Row, leaving: float, rules: Rules) -> float:
+    """The 90-day risk under the daily hazard ``leaving``: gone already, or leaving while evidence counts."""
+    gone = gone_probability(float(row["odds"]))
+    return ahead_probability(gone, leaving, float(rules["churn_effective_days"]))
+
+
+@kernel
+def settle(row: Row, day: int, rules: Rules) -> None:
+    """Take the step of every midnight after the row's day up to ``day`` (docs/model.md section 3)."""
+    since = int(row["first_purchase_day"])
+    if since == NEVER:
+        since = int(row["first_day"])
+    for midnight in range(int(row["day"]) + 1, day + 1):
+        leaving = hazard(row, midnight * DAY_MS, rules)
+        row["risk_day_before_ppm"] = row["risk_day_start_ppm"]
+        row["risk_day_start_ppm"] = to_ppm(risk(row, leaving, rules))
+        row["odds"] = silence_step(
+            float(row["odds"]),
+            leaving,
+            max(0, midnight - 1 - since),
+            1,
+            int(row["repeat_days"]),
+            float(rules["churn_rate_shape"]),
+            float(rules["churn_rate_scale_weeks"]),
+        )
+        evidence.decay_a_day(row, rules)
+        row["day"] = midnight

@@ -1,0 +1,132 @@
+"""Borders with hysteresis, dwell and cooldown: when a customer enters, escalates and leaves (docs/model.md section 5)."""
+
+from typing import Final
+
+from kernels import cases
+from kernels._jit import kernel
+from kernels.attribution import repair_running
+from kernels.machine import CLEARED, ENTERED, ESCALATED, cross
+from kernels.settle import to_ppm
+from kernels.shapes import Records, Row, Rules, Scores
+from schemas.codes import Machine
+from schemas.state import NEVER
+
+VALUE: Final = int(Machine.VALUE)
+CHURN: Final = int(Machine.CHURN)
+SERVICE: Final = int(Machine.SERVICE)
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 86_400_000
+
+
+@kernel
+def conclude_value(row: Row, now_ms: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
+    """Value-destroyer: enter on proof, never on the company's own doing; leave when the proof is gone."""
+    state = int(row["state"][VALUE])
+    negative = int(scores["p_negative_ppm"])
+    company = int(scores["company_ppm"])
+    if state == 0:
+        if (
+            now_ms >= row["cooldown_until_ms"][VALUE]
+            and scores["periods"] >= rules["value_min_periods"]
+            and negative >= to_ppm(rules["value_enter_probability"])
+            and scores["year_cents"] <= rules["value_enter_annual_cents"]
+            and scores["contacts"] >= rules["value_min_contacts"]
+            and scores["contact_periods"] >= rules["value_min_contact_periods"]
+            and scores["net_year_cents"] <= rules["value_bottom_net_cents"]
+            and company < to_ppm(rules["value_company_share_enter"])
+        ):
+            return cross(row, VALUE, ENTERED, 1, now_ms, 0, out, at)
+        return at
+    dwelt = now_ms - int(row["since_ms"][VALUE]) >= int(rules["value_dwell_days"]) * DAY_MS
+    if dwelt and (
+        negative < to_ppm(rules["value_clear_probability"])
+        or company >= to_ppm(rules["value_company_share_clear"])
+    ):
+        row["cooldown_until_ms"][VALUE] = now_ms + int(rules["value_cooldown_days"]) * DAY_MS
+        return cross(row, VALUE, CLEARED, 0, now_ms, 0, out, at)
+    if (
+        state == 1
+        and negative >= to_ppm(rules["value_enter_probability"])
+        and scores["year_cents"] <= rules["value_severe_annual_cents"]
+        and company < to_ppm(rules["value_company_share_enter"])
+    ):
+        return cross(row, VALUE, ESCALATED, 2, now_ms, 0, out, at)
+    return at
+
+
+@kernel
+def wants_worth(row: Row, now_ms: int, rules: Rules, scores: Scores) -> bool:
+    """Whether the next churn conclusion depends on what the customer is worth (which is dear to compute)."""
+    enters = scores["risk_ppm"] >= to_ppm(rules["churn_enter_probability"])
+    return bool(row["state"][CHURN] == 0 and enters and now_ms >= row["cooldown_until_ms"][CHURN])
+
+
+@kernel
+def conclude_churn(row: Row, now_ms: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
+    """Churn risk: enter where money is at risk, escalate on high or jumping risk, leave when calm for days."""
+    state = int(row["state"][CHURN])
+    risk_ppm = int(scores["risk_ppm"])
+    if state == 0:
+        if wants_worth(row, now_ms, rules, scores) and scores["at_risk_cents"] >= rules["churn_min_at_risk_cents"]:
+            row["risk_calm_since_ms"] = NEVER
+            return cross(row, CHURN, ENTERED, 1, now_ms, 0, out, at)
+        return at
+    if risk_ppm <= to_ppm(rules["churn_clear_probability"]):
+        if row["risk_calm_since_ms"] == NEVER:
+            row["risk_calm_since_ms"] = now_ms
+        calm = now_ms - int(row["risk_calm_since_ms"]) >= int(rules["churn_clear_days"]) * DAY_MS
+        bought = row["last_purchase_day"] > int(row["since_ms"][CHURN]) // DAY_MS
+        if calm or (bought and not cases.any_open(row)):
+            row["risk_calm_since_ms"] = NEVER
+            row["cooldown_until_ms"][CHURN] = now_ms + int(rules["churn_cooldown_days"]) * DAY_MS
+            return cross(row, CHURN, CLEARED, 0, now_ms, 0, out, at)
+    else:
+        row["risk_calm_since_ms"] = NEVER
+    if state == 1 and _rises(row, now_ms, risk_ppm, rules):
+        return cross(row, CHURN, ESCALATED, 2, now_ms, 0, out, at)
+    return at
+
+
+@kernel
+def _rises(row: Row, now_ms: int, risk_ppm: int, rules: Rules) -> bool:
+    """Whether the risk is high, or has jumped since the day began (not on the day it was entered)."""
+    if risk_ppm >= to_ppm(rules["churn_high_probability"]):
+        return True
+    later_day = now_ms // DAY_MS > int(row["since_ms"][CHURN]) // DAY_MS
+    jumped = risk_ppm - int(row["risk_day_start_ppm"]) >= to_ppm(rules["churn_jump_probability"])
+    return later_day and jumped and risk_ppm >= to_ppm(rules["churn_jump_floor_probability"])
+
+
+@kernel
+def conclude_service(row: Row, now_ms: int, due: int, rules: Rules, out: Records, at: int) -> int:
+    """Service failure: tell the moments in ``due`` (a bit each) that the policy lists; leave when made good."""
+    told = due & int(rules["moments"])
+    state = int(row["state"][SERVICE])
+    if told == 0:
+        if state != 0 and _made_good(row, now_ms, rules):
+            row["failed_moments"] = 0
+            return cross(row, SERVICE, CLEARED, 0, now_ms, 0, out, at)
+        return at
+    moment = 0
+    while told & (1 << moment) == 0:
+        moment += 1
+    known = int(row["failed_moments"])
+    rested = now_ms - int(row["failed_last_ms"]) >= int(rules["service_cooldown_hours"]) * HOUR_MS
+    row["failed_moments"] = known | told
+    if state == 0:
+        row["failed_last_ms"] = now_ms
+        return cross(row, SERVICE, ENTERED, 1, now_ms, moment, out, at)
+    if told & ~known or rested:
+        row["failed_last_ms"] = now_ms
+        return cross(row, SERVICE, ESCALATED, 2, now_ms, moment, out, at)
+    return at
+
+
+@kernel
+def _made_good(row: Row, now_ms: int, rules: Rules) -> bool:
+    if cases.any_waiting(row) or cases.any_callback(row) or repair_running(row):
+        return False
+    quiet_ms = int(rules["service_quiet_days"]) * DAY_MS
+    if now_ms - int(row["failed_last_ms"]) >= quiet_ms:
+        return True
+    return bool(row["recovered_ms"] > row["failed_last_ms"]) and not cases.any_open(row)

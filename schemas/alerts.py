@@ -1,0 +1,103 @@
+"""Outbound nouns: an alert, its evidence, and a dead letter, as they are written to their topics."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import msgpack
+
+VERSION = 1
+
+KINDS = tuple(
+    f"{machine}_{change}"
+    for machine in ("value_destroyer", "churn_risk", "service_failure")
+    for change in ("entered", "escalated", "cleared")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One reason: what was found, over which window, and how much it moved the score.
+
+    ``contribution`` is in the score's own terms: log-hazard for churn, cents a year for value, 1 for a moment.
+    ``event_digests`` point at the newest events behind it (XXH64 of stream, customer id and event id, hex).
+    """
+
+    name: str
+    value: float
+    unit: str
+    window: str
+    contribution: float
+    event_digests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A customer crossed a border. Equal ledgers give equal alerts, ids included."""
+
+    alert_id: str
+    kind: str
+    customer_id: str
+    ts_ms: int
+    state_before: str
+    state_after: str
+    episode: int
+    change: int
+    moment: str | None
+    risk_ppm: int
+    gone_ppm: int
+    p_negative_ppm: int
+    expected_year_cents: int
+    net_year_cents: int
+    company_share_ppm: int
+    worth_cents: int
+    at_risk_cents: int
+    evidence: tuple[Evidence, ...]
+    actions: tuple[str, ...]
+    clears_when: tuple[str, ...]
+    policy_version: int
+    policy_digest: str
+    within_budget: bool = True
+
+    def as_map(self) -> dict[str, Any]:
+        """The alert as the map that is sent."""
+        return {"version": VERSION, **asdict(self)}
+
+    def to_msgpack(self) -> bytes:
+        """The alert's bytes on the alerts topic."""
+        return bytes(msgpack.packb(self.as_map()))
+
+    def to_json(self) -> str:
+        """The alert as one line of JSON."""
+        return json.dumps(self.as_map(), ensure_ascii=False, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A payload that was refused: why, where it stood, and its original bytes."""
+
+    reason: str
+    detail: str
+    topic: str
+    topic_id: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+    @property
+    def record_key(self) -> bytes:
+        """Key on the dead-letter topic: a repeat of the same refusal has the same key."""
+        return f"{self.topic_id}:{self.partition}:{self.offset}".encode()
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """Record headers; the record's value is the original value."""
+        return [
+            ("reason", self.reason.encode()),
+            ("detail", self.detail.encode()),
+            ("source-topic", self.topic.encode()),
+            ("source-topic-id", self.topic_id.encode()),
+            ("source-partition", str(self.partition).encode()),
+            ("source-offset", str(self.offset).encode()),
+            ("source-key", self.key or b""),
+        ]

@@ -1,0 +1,173 @@
+"""The customer row: one fixed little-endian record, kept in memory, in the changelog and in snapshots alike.
+
+A row is a function of the ledger alone. It is settled up to the UTC day ``day``: daily steps (decay, the alive
+filter) have been taken for every midnight up to it, and taking further ones later gives the same bytes.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.codes import DECAYED
+
+LAYOUT = 1
+"""Number of this layout; a reader refuses a newer one and upgrades an older one."""
+
+HOURS = 24
+DAYS = 90
+PERIODS = 13
+PERIOD_DAYS = 28
+CASES = 4
+CALLBACKS = 2
+REFERENCES = 12
+FAULTS = 4
+MACHINES = 3
+NEVER = -1
+
+CUSTOMER = np.dtype(
+    [
+        # how far the row is settled, and what was heard first and last
+        ("day", "<i4"),
+        ("first_day", "<i4"),
+        ("last_event_ms", "<i8"),
+        # rings: contacts of the last 24 hours; of the last 90 days; money of 13 periods of 28 days
+        ("hour_head", "<i4"),
+        ("hour_contacts", "<u1", HOURS),
+        ("hour_short", "<u1", HOURS),
+        ("day_head", "<i4"),
+        ("day_contacts", "<u1", DAYS),
+        ("day_failures", "<u1", DAYS),
+        ("day_purchases", "<u1", DAYS),
+        ("day_cost_cents", "<u4", DAYS),
+        ("period_head", "<i4"),
+        ("period_contacts", "<u2", PERIODS),
+        ("period_margin_cents", "<i8", PERIODS),
+        ("period_cost_cents", "<i8", (PERIODS, FAULTS)),
+        # a lifetime of buying
+        ("first_purchase_day", "<i4"),
+        ("last_purchase_day", "<i4"),
+        ("repeat_days", "<u4"),
+        ("purchases", "<u4"),
+        ("spent_cents", "<i8"),
+        ("life_margin_cents", "<i8"),
+        ("life_fee_cents", "<i8"),
+        ("first_fee_day", "<i4"),
+        ("life_cost_cents", "<i8", FAULTS),
+        # evidence of failure and recovery, decayed to the start of ``day``; the alive filter
+        ("evidence", "<f8", DECAYED),
+        ("odds", "<f8"),
+        ("risk_day_start_ppm", "<i4"),
+        ("risk_day_before_ppm", "<i4"),
+        ("risk_calm_since_ms", "<i8"),
+        # open cases: the greatest time of each side wins, so an early answer is remembered
+        ("case_id", "<u8", CASES),
+        ("case_opened_ms", "<i8", CASES),
+        ("case_asked_ms", "<i8", CASES),
+        ("case_answered_ms", "<i8", CASES),
+        ("case_resolved_ms", "<i8", CASES),
+        ("case_contacts", "<u2", CASES),
+        ("case_wrong_parts", "<u2", CASES),
+        ("case_flags", "<u4", CASES),
+        ("cases_overflowed", "<u4"),
+        ("callback_due_ms", "<i8", CALLBACKS),
+        ("callback_case", "<u8", CALLBACKS),
+        ("callback_made_ms", "<i8"),
+        # repair and abuse
+        ("repair_in_ms", "<i8"),
+        ("repair_out_ms", "<i8"),
+        ("repair_told_ms", "<i8"),
+        ("repair_sku", "<u8"),
+        ("abuse_until_ms", "<i8"),
+        ("contract_end_ms", "<i8"),
+        ("termination_fee_cents", "<i8"),
+        # the three state machines
+        ("state", "<u1", MACHINES),
+        ("since_ms", "<i8", MACHINES),
+        ("cooldown_until_ms", "<i8", MACHINES),
+        ("episode", "<u4", MACHINES),
+        ("change", "<u4", MACHINES),
+        ("failed_moments", "<u4"),
+        ("failed_last_ms", "<i8"),
+        ("recovered_ms", "<i8"),
+        ("pending_moments", "<u4"),
+        ("pending", "<u1"),
+        # what the alerts point at: the newest references of kind, time and event digest
+        ("reference_next", "<u1"),
+        ("reference_kind", "<u1", REFERENCES),
+        ("reference_ms", "<i8", REFERENCES),
+        ("reference_digest", "<u8", REFERENCES),
+    ]
+)
+"""One customer. Times are ms UTC, days are days since 1970, money is cents; an unset time or day is -1."""
+
+_UNSET = (
+    *("first_purchase_day", "last_purchase_day", "first_fee_day", "risk_calm_since_ms"),
+    *("case_opened_ms", "case_asked_ms", "case_answered_ms", "case_resolved_ms", "callback_due_ms"),
+    *("callback_made_ms", "repair_in_ms", "repair_out_ms", "repair_told_ms", "abuse_until_ms"),
+    *("contract_end_ms", "since_ms", "cooldown_until_ms", "failed_last_ms", "recovered_ms", "reference_ms"),
+)
+
+
+def blank() -> NDArray[np.void]:
+    """A row of a customer nobody has heard of; ``day`` and ``first_day`` are set at the first event."""
+    row = np.zeros(1, CUSTOMER)
+    for name in _UNSET:
+        row[name] = NEVER
+    row["day"] = row["first_day"] = row["last_event_ms"] = NEVER
+    row["hour_head"] = row["day_head"] = row["period_head"] = NEVER
+    return row
+
+
+class LayoutError(ValueError):
+    """A stored row has a layout this code cannot read."""
+
+
+def pack(row: NDArray[np.void], ledger_offset: int) -> bytes:
+    """One row as a changelog value: layout u2, the ledger offset it includes i8, the row."""
+    return LAYOUT.to_bytes(2, "little") + ledger_offset.to_bytes(8, "little", signed=True) + row.tobytes()
+
+
+def unpack(value: bytes) -> tuple[int, NDArray[np.void]]:
+    """(ledger offset, row of shape (1,)) of a changelog value; refuses a layout newer than this code's."""
+    layout = int.from_bytes(value[:2], "little")
+    if layout != LAYOUT:
+        raise LayoutError(f"a customer row has layout {layout}, this version reads {LAYOUT}: start a newer version")
+    if len(value) != 10 + CUSTOMER.itemsize:
+        raise LayoutError(f"a customer row has {len(value)} bytes, layout {LAYOUT} has {10 + CUSTOMER.itemsize}")
+    return int.from_bytes(value[2:10], "little", signed=True), np.frombuffer(value, CUSTOMER, 1, 10).copy()
+
+
+SCORES = np.dtype(
+    [
+        ("risk", "<f8"),
+        ("risk_ppm", "<i8"),
+        ("gone_ppm", "<i8"),
+        ("p_negative_ppm", "<i8"),
+        ("year_cents", "<i8"),
+        ("net_year_cents", "<i8"),
+        ("company_ppm", "<i8"),
+        ("periods", "<i8"),
+        ("contacts", "<i8"),
+        ("contact_periods", "<i8"),
+        ("worth_cents", "<i8"),
+        ("at_risk_cents", "<i8"),
+    ]
+)
+"""What is concluded from a row at one time; shares and probabilities in parts per million."""
+
+CROSSING = np.dtype(
+    [
+        ("slot", "<i8"),
+        ("now_ms", "<i8"),
+        ("trigger_digest", "<u8"),
+        ("trigger_kind", "<u1"),
+        ("machine", "<u1"),
+        ("change", "<u1"),
+        ("moment", "<u1"),
+        ("before", "<u1"),
+        ("after", "<u1"),
+        ("episode", "<u4"),
+        ("number", "<u4"),
+        *((name, "<f8" if name == "risk" else "<i8") for name in SCORES.names or ()),
+    ]
+)
+"""One border crossed: which customer (slot), which machine, what changed, and the scores at that time."""

@@ -1,0 +1,357 @@
+"""The command line: ``whaleline COMMAND``. Heavy modules are imported by the command that needs them."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from schemas.policy import Policy
+    from streams.config import Config
+
+PACKAGES = ("schemas", "kernels", "streams")
+BAD = 2
+"""Exit code for something the caller can put right: an option, a file, an address."""
+
+NOT_USABLE = 76
+"""Exit code of a configuration, policy or topics that are not usable; ``streams.exits`` has the table."""
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+config_option = click.option(
+    "--config", "config_file", type=FILE, envvar="WHALELINE_CONFIG", metavar="FILE",
+    help="Settings as TOML; WHALELINE_* variables overrule it.",
+)  # fmt: skip
+broker_option = click.option("--broker", metavar="HOST:PORT", help="Kafka, instead of the setting's.")
+
+
+@contextmanager
+def _in_a_sentence(code: int = BAD) -> Iterator[None]:
+    """Turn an error of ours into its one sentence and ``code``; a bug of ours keeps its traceback."""
+    try:
+        yield
+    except Exception as error:
+        ours = type(error).__module__.split(".")[0] in PACKAGES
+        if not ours:
+            raise
+        _fail(str(error), code)
+
+
+def _examples(*lines: str) -> str:
+    """What stands below a command's options; the mark keeps click from joining the lines."""
+    return "\n".join(("\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)))
+
+
+def _fail(sentence: str, code: int) -> None:
+    click.echo(f"whaleline: {sentence}", err=True)
+    sys.exit(code)
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("whaleline")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def strangers(packages: Sequence[str] = PACKAGES) -> list[str]:
+    """Say which of our packages do not lie beside the others; public packages with these names exist."""
+    places = {}
+    for name in packages:
+        spec = importlib.util.find_spec(name)
+        found = list(spec.submodule_search_locations or ()) if spec else []
+        places[name] = Path(found[0]).resolve().parent if found else None
+    if None not in places.values() and len(set(places.values())) == 1:
+        return []
+    return [f"{name} comes from {place or 'nowhere'}" for name, place in places.items()]
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_examples(
+        "whaleline demo --for 60s       see it work, with nothing else installed",
+        "whaleline topics apply         make the topics on your Kafka",
+        "whaleline worker               take part in the work, until stopped",
+        "whaleline replay events.jsonl --alerts alerts.jsonl --states states.jsonl",
+    ),
+)
+@click.version_option(_version(), prog_name="whaleline")
+def main() -> None:
+    """Support calls and purchases become one fair judgement per customer, and few alerts worth answering."""
+    odd = strangers()
+    if odd:
+        _fail(
+            f"the three packages must lie side by side, but {', '.join(odd)}: reinstall whaleline", NOT_USABLE
+        )
+
+
+def _duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Seconds of ``30``, ``30s``, ``2m`` or ``1h``."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)?", text.strip())
+    if found is None or not 0 < float(found[1]) < 1e6:
+        raise click.BadParameter(f"{text!r} is not a duration such as 30s, 2m or 1h")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
+
+
+@main.command(
+    epilog=_examples(
+        "whaleline demo                        until Ctrl-C",
+        "whaleline demo --for 30s --json       a check: the last line says what was seen",
+        "whaleline demo --story printer        one story alone with the crowd",
+        "whaleline demo --broker kafka:9092    on a real Kafka",
+    )
+)
+@click.option(
+    "--for", "for_s", callback=_duration, metavar="TIME", help="End after this time at most, as in 30s."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one line of JSON at the end, and nothing else there."
+)
+@click.option(
+    "--broker", metavar="HOST:PORT", help="Use this Kafka, with new topics under a name of their own."
+)
+@click.option("--speed", type=click.FloatRange(0), default=20.0, show_default=True, metavar="DAYS",
+              help="Days of history in a second; 0 is as fast as it goes.")  # fmt: skip
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Another seed, other ordinary customers."
+)
+@click.option("--customers", type=click.IntRange(0, 100_000), default=400, show_default=True,
+              help="How many ordinary customers there are.")  # fmt: skip
+@click.option(
+    "--story", "stories", multiple=True, metavar="KEY", help="Tell only this story; may be repeated."
+)
+def demo(
+    for_s: float | None, as_json: bool, broker: str | None, speed: float, seed: int, customers: int,
+    stories: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Watch six true stories and a small crowd become alerts, live.
+
+    Starts a broker of its own (in memory, gone afterwards), one real worker and a simulated year.
+    """
+    with _in_a_sentence():
+        from streams.demo import Demo
+        from streams.stories import STORIES
+
+        unknown = [key for key in stories if key not in STORIES]
+        if unknown:
+            raise click.BadParameter(f"there is no story {unknown[0]!r}; there are {', '.join(STORIES)}")
+        chosen = {key: story for key, story in STORIES.items() if not stories or key in stories}
+        sys.exit(Demo(broker, for_s, as_json, speed, seed, customers, chosen).run())
+
+
+@main.command(
+    epilog=_examples(
+        "whaleline worker --config whaleline.toml", "WHALELINE_BROKER=kafka:9092 whaleline worker"
+    )
+)
+@config_option
+def worker(config_file: Path | None) -> None:
+    """Work until stopped: take in events, judge customers, publish alerts.
+
+    Any number of workers share the work; start and stop them as you like. Ctrl-C or SIGTERM stops in order.
+    Exit codes from 70 on say why a worker ended itself.
+    """
+    with _in_a_sentence(NOT_USABLE):
+        config = _config(config_file)
+        from streams.app import run
+
+        run(config)
+
+
+def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    """Milliseconds of an ISO date or time; without a zone it is UTC."""
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a time such as 2025-12-01 or 2025-12-01T08:00Z") from None
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+@main.command(
+    epilog=_examples(
+        "whaleline replay events.jsonl --alerts alerts.jsonl --states states.jsonl",
+        "whaleline replay events.jsonl --alerts a.jsonl --states s.jsonl --policy stricter.toml --as-of 2025-12-01",
+    )
+)
+@click.argument("events", type=FILE)
+@click.option("--alerts", type=FILE, required=True, metavar="OUT", help="Alerts go here, as JSON lines.")
+@click.option(
+    "--states", type=FILE, required=True, metavar="OUT", help="Final customer rows go here, as JSON lines."
+)
+@click.option("--dead-letters", type=FILE, metavar="OUT", help="Refused payloads go here, with the reason.")
+@click.option("--policy", "policy_file", type=FILE, metavar="FILE", help="Judge by this policy.")
+@click.option(
+    "--partitions", type=click.IntRange(1, 1024), default=1, show_default=True, help="Ledger partitions."
+)
+@click.option("--currency", default="USD", show_default=True, help="Events in another currency are refused.")
+@click.option("--app-id", default="whaleline", show_default=True, help="Part of every alert's id.")
+@click.option(
+    "--as-of", callback=_moment, metavar="TIME", help="Judge as if it were this time, as in 2025-12-01."
+)
+def replay(
+    events: Path, alerts: Path, states: Path, dead_letters: Path | None, policy_file: Path | None,
+    partitions: int, currency: str, app_id: str, as_of: int | None,
+) -> None:  # fmt: skip
+    """Judge a file of EVENTS again, without any broker.
+
+    EVENTS holds JSON lines, or msgpack values one after another, of both streams in event order; or a ledger
+    recorded by `whaleline ledger dump`. The same file gives the same bytes, and the same alert ids as live.
+    """
+    with _in_a_sentence():
+        policy = _policy(policy_file)
+        from streams.replay import Outputs, run_replay
+
+        size = max(1, events.stat().st_size) if events.is_file() else 1
+        hidden = not sys.stderr.isatty()
+        with click.progressbar(length=size, label="replay", file=sys.stderr, hidden=hidden) as bar:
+            summary = run_replay(
+                events,
+                Outputs(alerts, states, dead_letters),
+                policy,
+                app_id=app_id,
+                partitions=partitions,
+                currency=currency,
+                as_of_ms=as_of,
+                progress=lambda done: bar.update(done - bar.pos),
+            )
+        click.echo(json.dumps(summary.as_map()))
+
+
+@main.group(epilog=_examples("whaleline topics apply --broker kafka:9092"))
+def topics() -> None:
+    """Make and check the topics on Kafka."""
+
+
+@topics.command("apply")
+@config_option
+@broker_option
+def topics_apply(config_file: Path | None, broker: str | None) -> None:
+    """Create the topics that are missing; one that exists is never changed."""
+    with _in_a_sentence():
+        config = _config(config_file, broker)
+        from streams.topics import apply
+
+        for change in apply(config.broker, config.plan(), **_client(config)):
+            click.echo(change.sentence)
+
+
+@topics.command("check", epilog=_examples("whaleline topics check --config whaleline.toml"))
+@config_option
+@broker_option
+def topics_check(config_file: Path | None, broker: str | None) -> None:
+    """Say what about the topics is not as planned; exit code 76 if a worker would not start."""
+    with _in_a_sentence():
+        config = _config(config_file, broker)
+        from streams.topics import check
+
+        findings = check(config.broker, config.plan(), **_client(config))
+    for finding in findings:
+        click.echo(f"{'must change' if finding.fatal else 'note'}: {finding.sentence}")
+    if not findings:
+        click.echo("all topics are as planned")
+    if any(finding.fatal for finding in findings):
+        sys.exit(NOT_USABLE)
+
+
+@main.group(epilog=_examples("whaleline policy show > policy.toml"))
+def policy() -> None:
+    """Show or check a policy: the numbers that every judgement is made by."""
+
+
+@policy.command("show")
+@click.argument("file", type=FILE, required=False)
+def policy_show(file: Path | None) -> None:
+    """Print the default policy with comments, or FILE once it is checked."""
+    with _in_a_sentence():
+        from schemas.policy import default_toml
+
+        click.echo(default_toml() if file is None else _policy(file).toml, nl=False)
+
+
+@policy.command("check", epilog=_examples("whaleline policy check policy.toml"))
+@click.argument("file", type=FILE)
+def policy_check(file: Path) -> None:
+    """Check a policy FILE: every key known, every number allowed, borders in order."""
+    with _in_a_sentence():
+        found = _policy(file)
+        click.echo(f"{file}: version {found.version}, digest {found.digest}: usable")
+
+
+@main.group(epilog=_examples("WHALELINE_BROKER=kafka:9092 whaleline config show"))
+def config() -> None:
+    """Show the settings in force."""
+
+
+@config.command("show")
+@config_option
+def config_show(config_file: Path | None) -> None:
+    """Print every setting, its value and where it came from."""
+    with _in_a_sentence():
+        shown = _config(config_file).show()
+    width = max(len(one.key) for one in shown)
+    for one in shown:
+        click.echo(f"{one.key:<{width}} = {one.value}  ({one.origin})")
+
+
+@main.group(epilog=_examples("whaleline ledger dump --out ledger.wll --broker kafka:9092"))
+def ledger() -> None:
+    """Record the ledger, to judge it again elsewhere."""
+
+
+@ledger.command("dump")
+@click.option("--out", type=FILE, required=True, metavar="FILE", help="Where the recording goes.")
+@config_option
+@broker_option
+def ledger_dump(out: Path, config_file: Path | None, broker: str | None) -> None:
+    """Record the ledger topic as it is now into FILE, for `whaleline replay`."""
+    with _in_a_sentence():
+        config = _config(config_file, broker)
+        from streams.ledgerfile import dump
+
+        count = dump(config.broker, config.topics.ledger, out, **_client(config))
+        click.echo(f"{out}: {count} records of {config.topics.ledger}")
+
+
+def _config(file: Path | None, broker: str | None = None) -> "Config":
+    from streams.config import load
+
+    extra = {"WHALELINE_BROKER": broker} if broker is not None else {}
+    return load(file, {**os.environ, **extra})
+
+
+def _client(config: "Config") -> dict[str, Any]:
+    """What an admin client must be told about the broker beside its address."""
+    if not config.embedded_broker:
+        return {}
+    from streams.embedded import KAFKA_PYTHON_API_VERSION
+
+    return {"api_version": KAFKA_PYTHON_API_VERSION}
+
+
+def _policy(file: Path | None) -> "Policy":
+    from schemas.policy import PolicyError, parse
+
+    if file is None:
+        return parse("")
+    try:
+        return parse(file.read_text(encoding="utf-8"), str(file))
+    except OSError as error:
+        raise PolicyError(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise PolicyError(f"{file} is not text in UTF-8") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"""Source records become ordered ledger records: decoded, re-keyed, merged by event time, followed by their time.
+
+The verdict on a record depends on its bytes alone. The order is frozen here: while there is backlog the sources
+are merged by event time; where one stands at its end, nothing waits for it. Time enters the ledger as progress,
+written into every ledger partition behind the events it speaks of.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from uuid import UUID
+
+import numpy as np
+
+from kernels.digest import murmur2
+from schemas.alerts import DeadLetter
+from schemas.block import (
+    MAX_BLOCK_BYTES,
+    MAX_EVENTS,
+    Source,
+    Sourced,
+    encode_events,
+    policy_entry,
+    progress_entry,
+    sources_entry,
+)
+from schemas.codec import Reject, decode
+from schemas.codes import Kind
+from schemas.policy import Policy
+
+HOUR_MS = 3_600_000
+NEVER = -1
+FOREVER = 2**62
+BLOCK_EVENTS = min(MAX_EVENTS, 4096)
+EVENT_BYTES_MAX = 4_096
+"""No accepted event takes more room in a block than this, so a block's size follows from its count."""
+
+
+class Clock(Enum):
+    """Who says what time it is when a source is silent."""
+
+    WALL = "wall"
+    """A source that stands at its log end is up to date: its time is now, less a grace for late senders."""
+    SOURCE = "source"
+    """Only ``progress`` events move time, and the merge waits for every source: an order anyone can repeat."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """One record as consumed. ``purchases`` says which of the two topics ``topic`` is."""
+
+    source: Source
+    purchases: bool
+    topic: str
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What to write, in order, and which source offsets are durable once all of it is."""
+
+    records: list[tuple[int, bytes]] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    done: dict[Source, int] = field(default_factory=dict)
+    rekeyed: int = 0
+    events: int = 0
+
+
+@dataclass(slots=True)
+class _Queue:
+    """One source partition: accepted events that wait for their turn, and how far its time has come."""
+
+    events: deque[Sourced] = field(default_factory=deque)
+    seen_ms: int = NEVER
+    promised_ms: int = NEVER
+    caught_up_ms: int = NEVER
+    last_offset: int = NEVER
+
+
+def ledger_partition(customer: str, partitions: int) -> int:
+    """The ledger partition of a customer: Kafka's own hash of the id, so any producer could find it."""
+    raw = np.frombuffer(customer.encode(), np.uint8)
+    return int(murmur2(raw, 0, raw.size)) % partitions
+
+
+def opening(topics: Iterable[tuple[str, UUID, int]], policy: Policy) -> list[bytes]:
+    """Control records for every ledger partition before an ingester's first events: the sources, the policy."""
+    return [sources_entry(topics), policy_entry(policy.toml, policy.version)]
+
+
+class Intake:
+    """Orders what its source partitions bring. Feed it, then ``take`` what is settled."""
+
+    def __init__(
+        self,
+        partitions: int,
+        *,
+        clock: Clock,
+        currency: str = "USD",
+        grace_ms: int = 5_000,
+        max_buffered: int = 20_000,
+    ) -> None:
+        self._partitions, self._clock, self._currency = partitions, clock, currency
+        self._grace_ms, self._max_buffered = grace_ms, max_buffered
+        self._queues: dict[Source, _Queue] = {}
+        self._batch = Batch()
+        self._blocks: dict[int, list[Sourced]] = {}
+        self._reported_hour = NEVER
+
+    def assign(self, sources: Iterable[Source]) -> None:
+        """Own exactly these source partitions from now on; everything buffered is forgotten and read again.
+
+        Events of equal time are taken in the order of ``sources``: give the support topic's partitions first.
+        """
+        self._queues = {source: _Queue() for source in sources}
+        self._batch = Batch()
+        self._blocks = {}
+        self._reported_hour = NEVER
+
+    def offer(self, record: SourceRecord) -> None:
+        """Take one consumed record; one that is no event becomes a dead letter. Others' sources are ignored."""
+        queue = self._queues.get(record.source)
+        if queue is None or record.offset <= queue.last_offset:
+            return
+        queue.last_offset = record.offset
+        queue.caught_up_ms = NEVER
+        event = decode(record.value, purchases=record.purchases, currency=self._currency)
+        if isinstance(event, Reject):
+            self._batch.dead_letters.append(_dead_letter(record, event))
+        elif event.kind is not Kind.PROGRESS and record.key != event.customer_id.encode():
+            self._batch.rekeyed += 1
+        if isinstance(event, Reject):
+            if not queue.events:
+                self._batch.done[record.source] = record.offset
+            return
+        queue.events.append(Sourced(record.source, record.offset, event))
+
+    def at_end(self, source: Source, now_ms: int) -> None:
+        """The consumer stands at this source's log end, and everything it read has been offered."""
+        if source in self._queues:
+            self._queues[source].caught_up_ms = now_ms
+
+    def full(self) -> set[Source]:
+        """Sources with as many waiting events as are kept: read no more of them for now."""
+        return {source for source, queue in self._queues.items() if len(queue.events) >= self._max_buffered}
+
+    def take(self, now_ms: int) -> Batch:
+        """Everything whose order is settled at ``now_ms``, with progress behind it."""
+        while (source := self._first(now_ms)) is not None:
+            queue = self._queues[source]
+            one = queue.events[0]
+            ts_ms = min(one.event.ts_ms, now_ms)
+            self._report(now_ms, ts_ms)
+            queue.events.popleft()
+            queue.seen_ms = max(queue.seen_ms, ts_ms)
+            self._append(one)
+            self._batch.done[source] = one.offset
+        self._flush()
+        self._report(now_ms, FOREVER)
+        batch, self._batch = self._batch, Batch()
+        for source, queue in self._queues.items():
+            if not queue.events and queue.last_offset > batch.done.get(source, NEVER) and source in batch.done:
+                batch.done[source] = queue.last_offset
+        return batch
+
+    def _first(self, now_ms: int) -> Source | None:
+        """Whose event is next: the earliest, if no source can still bring an earlier one."""
+        best: Source | None = None
+        best_ms = FOREVER
+        for source, queue in self._queues.items():
+            self._hear_promises(source, queue, now_ms)
+            if queue.events:
+                head_ms = min(queue.events[0].event.ts_ms, now_ms)
+                if head_ms < best_ms:
+                    best, best_ms = source, head_ms
+        if best is None:
+            return None
+        for queue in self._queues.values():
+            if not queue.events and self._may_bring_from(queue) <= best_ms and not self._drained(queue):
+                return None
+        return best
+
+    def _hear_promises(self, source: Source, queue: _Queue, now_ms: int) -> None:
+        """Take progress events at the queue's head: they speak for their own source and wait for nobody."""
+        while queue.events and queue.events[0].event.kind is Kind.PROGRESS:
+            one = queue.events.popleft()
+            queue.promised_ms = max(queue.promised_ms, min(one.event.ts_ms, now_ms))
+            self._batch.done[source] = one.offset
+
+    def _drained(self, queue: _Queue) -> bool:
+        return self._clock is Clock.WALL and queue.caught_up_ms != NEVER
+
+    def _may_bring_from(self, queue: _Queue) -> int:
+        """The earliest time an empty source may still bring."""
+        return queue.promised_ms if self._clock is Clock.SOURCE else NEVER
+
+    def _progress_ms(self, queue: _Queue, now_ms: int) -> int:
+        """Up to which time everything of this source has been taken."""
+        if queue.events:
+            return max(queue.seen_ms, min(queue.events[0].event.ts_ms, now_ms))
+        if self._clock is Clock.SOURCE:
+            return queue.promised_ms
+        if queue.caught_up_ms != NEVER:
+            return max(queue.seen_ms, queue.caught_up_ms - self._grace_ms)
+        return queue.seen_ms
+
+    def _report(self, now_ms: int, before_ms: int) -> None:
+        """If a whole hour has passed in every source, write so before an event of ``before_ms`` is written."""
+        if before_ms // HOUR_MS <= self._reported_hour or not self._queues:
+            return
+        progress = {
+            source: min(self._progress_ms(queue, now_ms), before_ms) for source, queue in self._queues.items()
+        }
+        hour = min(progress.values()) // HOUR_MS
+        if hour <= self._reported_hour or hour < 0:
+            return
+        self._flush()
+        self._reported_hour = hour
+        entry = progress_entry(progress.items())
+        self._batch.records += [(partition, entry) for partition in range(self._partitions)]
+
+    def _append(self, one: Sourced) -> None:
+        partition = ledger_partition(one.event.customer_id, self._partitions)
+        block = self._blocks.setdefault(partition, [])
+        block.append(one)
+        self._batch.events += 1
+        if len(block) >= BLOCK_EVENTS or len(block) * EVENT_BYTES_MAX >= MAX_BLOCK_BYTES:
+            self._batch.records.append((partition, encode_events(self._blocks.pop(partition))))
+
+    def _flush(self) -> None:
+        for partition in sorted(self._blocks):
+            self._batch.records.append((partition, encode_events(self._blocks[partition])))
+        self._blocks = {}
+
+
+def _dead_letter(record: SourceRecord, reject: Reject) -> DeadLetter:
+    return DeadLetter(
+        reject.reason.name.lower(),
+        reject.detail,
+        record.topic,
+        str(record.source.topic),
+        record.source.partition,
+        record.offset,
+        record.key,
+        record.value,
+    )

@@ -1,0 +1,147 @@
+"""What a ledger partition remembers beside its rows: recent event ids and its position in the ledger.
+
+Both are published with the rows they belong to, in one transaction, and restored together.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+import msgpack
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import admit
+from schemas.block import Source
+from schemas.policy import Policy
+from schemas.state import LAYOUT, LayoutError
+from streams.ticking import Ticking
+
+RING = 65_536
+SEGMENT = 256
+MANY_SOURCES = 64
+
+
+class RestoreError(RuntimeError):
+    """The changelog does not hold a whole state; the process must not judge on."""
+
+
+class Snapshot(NamedTuple):
+    """Changelog records (key, value) to publish together, the position last."""
+
+    records: list[tuple[bytes, bytes]]
+
+
+class Recent:
+    """The digests of the last 65,536 events of this ledger partition: the horizon for producers' duplicates."""
+
+    KEY = b"r"
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._ids = np.zeros(RING, np.uint64)
+        self._table = np.full(4 * RING, -1, np.int32)
+        self._published = 0
+
+    def admit(
+        self, events: NDArray[np.void], marks: NDArray[np.int64], latest_ms: int, verdict: NDArray[np.uint8]
+    ) -> None:
+        """Give each event its verdict (``kernels.admit``) and remember the admitted ones."""
+        self.count = admit.admit(events, marks, latest_ms, self._table, self._ids, self.count, verdict)
+
+    def take_dirty(self) -> list[tuple[bytes, bytes]]:
+        """Changelog records of the ring's segments that changed since the last call."""
+        first = max(self._published, self.count - RING)
+        changed = sorted({at % RING // SEGMENT for at in range(first, self.count)})
+        self._published = self.count
+        return [
+            (self.KEY + b"%03d" % number, self._ids[number * SEGMENT : (number + 1) * SEGMENT].tobytes())
+            for number in changed
+        ]
+
+    def restore(self, key: bytes, value: bytes) -> None:
+        """Take back one segment."""
+        number = int(key[1:])
+        self._ids[number * SEGMENT : (number + 1) * SEGMENT] = np.frombuffer(value, np.uint64)
+
+    def rebuild(self) -> None:
+        """Make the search table anew after a restore."""
+        self._published = self.count
+        admit.rebuild(self._table, self._ids, self.count)
+
+
+@dataclass(slots=True)
+class Position:
+    """How far the partition is judged, and all that is not in a row. ``KEY`` is its changelog key."""
+
+    next_offset: int = 0
+    publication: int = 0
+    marks: NDArray[np.int64] = field(default_factory=lambda: np.full(MANY_SOURCES, -1, np.int64))
+    sources: dict[Source, int] = field(default_factory=dict)
+    budget_day: int = -1
+    budget_used: int = 0
+    _since_position: int = 0
+    _stored_records: int | None = None
+
+    KEY = b"p"
+
+    def index(self, source: Source) -> int:
+        """The place of a source's mark, a new one (mark -1) for a source never seen."""
+        found = self.sources.get(source)
+        if found is None:
+            found = self.sources[source] = len(self.sources)
+            if found == self.marks.size:
+                self.marks = np.concatenate([self.marks, np.full(found, -1, np.int64)])
+        return found
+
+    def spend(self, day: int, share: int) -> bool:
+        """Count one service alert of ``day``; say whether the day's share still covers it."""
+        if day > self.budget_day:
+            self.budget_day, self.budget_used = day, 0
+        self.budget_used += 1
+        return self.budget_used <= share
+
+    def pack(self, records: int, remembered: int, ticking: Ticking, policy: Policy | None) -> tuple[bytes, bytes]:
+        """The position's changelog record; ``records`` counts the publication's records, this one included."""
+        body = {
+            "layout": LAYOUT,
+            "next": self.next_offset,
+            "publication": self.publication,
+            "records": records,
+            "marks": [
+                [source.topic.bytes, source.partition, int(self.marks[at])] for source, at in self.sources.items()
+            ],
+            "remembered": remembered,
+            "budget": [self.budget_day, self.budget_used],
+            "policy": None if policy is None else policy.toml,
+            **ticking.pack(),
+        }
+        return self.KEY, bytes(msgpack.packb(body))
+
+    def unpack(self, value: bytes, recent: Recent, ticking: Ticking) -> str | None:
+        """Take back a position; returns the stored policy's TOML."""
+        body = msgpack.unpackb(value)
+        if body["layout"] > LAYOUT:
+            raise LayoutError(f"the stored position has layout {body['layout']}, this version reads {LAYOUT}")
+        self.next_offset, self.publication = body["next"], body["publication"]
+        for topic, partition, mark in body["marks"]:
+            self.marks[self.index(Source(UUID(bytes=topic), partition))] = mark
+        recent.count = body["remembered"]
+        self.budget_day, self.budget_used = body["budget"]
+        ticking.unpack(body)
+        self._since_position = 0
+        policy: str | None = body["policy"]
+        return policy
+
+    def seen(self, key: bytes) -> None:
+        """Count a restored record; a position resets the count, so records after it belong to nothing whole."""
+        if key[:1] in (b"c", Recent.KEY):
+            self._since_position += 1
+
+    def check_whole(self) -> None:
+        """Refuse a changelog that ends in records no position covers."""
+        if self._since_position:
+            raise RestoreError(
+                f"the changelog ends with {self._since_position} records that no position covers: "
+                "the last publication is not whole"
+            )

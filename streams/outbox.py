@@ -1,0 +1,137 @@
+"""What one ledger partition's judge says, published so that a reader sees all of it or none.
+
+Changed rows, alerts, refused events and, last of all, the position they belong to go out in one Kafka
+transaction. Opening the outbox fences whoever had it before: from then on the predecessor cannot commit.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import aiokafka
+from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
+
+from schemas.alerts import Alert, DeadLetter
+from streams.topics import MAX_RECORD_BYTES, TopicNames
+
+REQUEST_TIMEOUT_MS = 30_000
+PUBLISH_TIMEOUT_S = 50.0
+TRANSACTION_TIMEOUT_MS = 60_000
+"""Requests end before a publication, a publication before the broker gives its transaction up."""
+
+BATCH_BYTES = 900_000
+ALERT_ID = "alert-id"
+NONCE_KEY = b"n"
+"""Key of the record that proves the end of a customers partition; it is no part of the state."""
+
+
+class Fenced(Exception):
+    """Another worker has opened this outbox since; what we say no longer counts."""
+
+
+class NotPublished(Exception):
+    """A publication did not reach its end, and nobody can say whether the broker will keep it."""
+
+
+def transactional_id(app_id: str, ledger: UUID, partition: int) -> str:
+    """Name the one who speaks for a ledger partition; a recreated ledger is another ledger."""
+    return f"{app_id}-judge-{ledger}-{partition}"
+
+
+class Outbox:
+    """The transactional producer of one ledger partition.
+
+    ``open`` once, then one ``publish`` at a time. After any exception the outbox is of no use, and
+    neither is the judge behind it: end the process.
+    """
+
+    def __init__(self, bootstrap: str, app_id: str, topics: TopicNames, ledger: UUID, partition: int) -> None:
+        self.transactional_id = transactional_id(app_id, ledger, partition)
+        self._bootstrap = bootstrap
+        self._topics = topics
+        self._partition = partition
+        self._producer: Any = None
+
+    async def open(self, nonce: bytes) -> None:
+        """Fence the predecessor and commit ``nonce`` behind everything it managed to commit.
+
+        Whoever then reads the customers partition until the nonce has seen all there will ever be of the
+        predecessor. Raises ``Fenced`` or ``NotPublished``.
+        """
+        self._producer = aiokafka.AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap.split(","),
+            transactional_id=self.transactional_id,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            acks="all",
+            max_batch_size=BATCH_BYTES,
+            max_request_size=MAX_RECORD_BYTES,
+        )
+        try:
+            await asyncio.wait_for(self._producer.start(), PUBLISH_TIMEOUT_S)
+        except Exception as error:
+            raise NotPublished(f"{self.transactional_id} cannot be opened: {type(error).__name__}") from error
+        # A transaction cannot begin before the coordinator has given us an epoch above all others.
+        await self.publish([(NONCE_KEY, nonce)])
+
+    async def publish(
+        self,
+        records: Sequence[tuple[bytes, bytes]],
+        alerts: Sequence[Alert] = (),
+        refused: Sequence[DeadLetter] = (),
+    ) -> None:
+        """Write everything in one transaction; return once it is committed.
+
+        ``records`` go to the customers topic in their order, the position last, after all others are sent.
+        Raises ``Fenced`` or ``NotPublished``.
+        """
+        try:
+            await asyncio.wait_for(self._publish(records, alerts, refused), PUBLISH_TIMEOUT_S)
+        except (ProducerFenced, InvalidProducerEpoch) as error:
+            raise Fenced(type(error).__name__) from error
+        except Exception as error:
+            raise NotPublished(f"partition {self._partition}: {type(error).__name__}") from error
+
+    async def _publish(
+        self, records: Sequence[tuple[bytes, bytes]], alerts: Sequence[Alert], refused: Sequence[DeadLetter]
+    ) -> None:
+        producer = self._producer
+        await producer.begin_transaction()
+        heard: list[Any] = []
+        for letter in refused:
+            heard.append(
+                await producer.send(
+                    self._topics.dead_letters, letter.value or b"", letter.record_key, headers=letter.headers()
+                )
+            )
+        said = [
+            (one.customer_id.encode(), one.to_msgpack(), [(ALERT_ID, one.alert_id.encode())]) for one in alerts
+        ]
+        heard += await self._send_batches(self._topics.alerts, said)
+        heard += await self._send_batches(self._topics.customers, [(*one, []) for one in records])
+        await asyncio.gather(*heard)
+        await producer.commit_transaction()
+
+    async def _send_batches(
+        self, topic: str, records: Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]
+    ) -> list[Any]:
+        """Hand records over in whole batches, which costs a fraction of handing over each; keep their order."""
+        heard: list[Any] = []
+        builder, held = self._producer.create_batch(), 0
+        for key, value, headers in records:
+            while builder.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                assert held, "an empty batch takes a record of any size"
+                heard.append(await self._producer.send_batch(builder, topic, partition=self._partition))
+                builder, held = self._producer.create_batch(), 0
+            held += 1
+        if held:
+            builder.close()
+            heard.append(await self._producer.send_batch(builder, topic, partition=self._partition))
+        return heard
+
+    async def close(self) -> None:
+        """Let go of the connections; a transaction that is still open is left to time out or to be fenced."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()

@@ -1,0 +1,80 @@
+"""When time moves: a tick for each whole hour that every known source partition has passed.
+
+Progress is written into the ledger behind the events it speaks of, so no lag, outage or import can make an
+answered ticket look unanswered (docs/decisions/0002-time-is-progress-in-the-ledger.md).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from schemas.block import Source
+
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+HOURLY_SPAN_MS = 40 * DAY_MS
+NEVER = -1
+
+
+class Ticking:
+    """Which sources there are, how far each has come, and the last tick."""
+
+    def __init__(self) -> None:
+        self.last_ms = NEVER
+        self._partitions: dict[UUID, int] = {}
+        self._until: dict[Source, int] = {}
+        self._retired: set[UUID] = set()
+
+    def know(self, topic: UUID, partitions: int) -> None:
+        """A source topic with so many partitions; a topic may grow, it never shrinks."""
+        self._partitions[topic] = max(partitions, self._partitions.get(topic, 0))
+
+    def retire(self, topic: UUID) -> None:
+        """Time no longer waits for this topic."""
+        self._retired.add(topic)
+
+    def report(self, source: Source, until_ms: int) -> None:
+        """Everything of ``source`` before ``until_ms`` stands earlier in this ledger partition."""
+        self._until[source] = max(until_ms, self._until.get(source, NEVER))
+
+    def due(self) -> Iterator[int]:
+        """Each tick now due, in order; ``last_ms`` moves with it.
+
+        The first time all sources have reported only sets the last tick. After a gap of more than 40 days
+        only midnights tick until the last 40 days.
+        """
+        reported = [
+            self._until.get(Source(topic, partition), NEVER)
+            for topic, partitions in self._partitions.items()
+            if topic not in self._retired
+            for partition in range(partitions)
+        ]
+        until_ms = min(reported, default=NEVER) // HOUR_MS * HOUR_MS
+        if until_ms < 0:
+            return
+        if self.last_ms == NEVER:
+            self.last_ms = until_ms
+            return
+        hourly_from_ms = until_ms - HOURLY_SPAN_MS
+        while self.last_ms < until_ms:
+            following = self.last_ms + HOUR_MS
+            if following < hourly_from_ms:
+                following = min((self.last_ms // DAY_MS + 1) * DAY_MS, until_ms)
+            self.last_ms = following
+            yield following
+
+    def pack(self) -> dict[str, Any]:
+        """What a position stores."""
+        return {
+            "tick": self.last_ms,
+            "topics": sorted([topic.bytes, count] for topic, count in self._partitions.items()),
+            "until": sorted([one.topic.bytes, one.partition, ms] for one, ms in self._until.items()),
+            "retired": sorted(topic.bytes for topic in self._retired),
+        }
+
+    def unpack(self, stored: dict[str, Any]) -> None:
+        """Take back what ``pack`` stored."""
+        self.last_ms = stored["tick"]
+        self._partitions = {UUID(bytes=topic): count for topic, count in stored["topics"]}
+        self._until = {Source(UUID(bytes=topic), partition): ms for topic, partition, ms in stored["until"]}
+        self._retired = {UUID(bytes=topic) for topic in stored["retired"]}

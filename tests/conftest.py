@@ -1,0 +1,74 @@
+"""Fixtures that any test may ask for: a real Kafka, and names in it that no other test uses."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.broker.kafka import Kafka, Unavailable, answers, fetch_jars, find_java
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import NoReturn
+
+BROKER_FIXTURES = {"kafka_broker", "kafka_jars", "kafka_of_its_own"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that asks for a broker, so that ``-m "not broker"`` leaves exactly those out."""
+    for item in items:
+        if BROKER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.broker)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker() -> Iterator[str]:
+    """``host:port`` of the session's Kafka; WHALELINE_TEST_BROKER=HOST:PORT names one already there."""
+    given = os.environ.get("WHALELINE_TEST_BROKER")
+    if given:
+        host, _, port = given.rpartition(":")
+        if not (host and port.isdigit() and answers(host, int(port))):
+            pytest.fail(f"WHALELINE_TEST_BROKER={given} is not the HOST:PORT of a Kafka broker that answers.")
+        yield given
+        return
+    with Kafka(_jars()) as kafka:
+        yield kafka.bootstrap
+
+
+@pytest.fixture(scope="session")
+def kafka_jars() -> Path:
+    """The folder with Kafka's jars; whoever asks for it can start a ``Kafka`` here."""
+    return _jars()
+
+
+@pytest.fixture
+def kafka_of_its_own(kafka_jars: Path) -> Iterator[Kafka]:
+    """A running Kafka for one test only, to stop, kill and restart."""
+    with Kafka(kafka_jars) as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def topic_prefix(request: pytest.FixtureRequest) -> str:
+    """A prefix for topics, groups and transactional ids that no other test and no other run uses."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:40]
+    return f"{name}-{uuid.uuid4().hex[:12]}-"
+
+
+def _jars() -> Path:
+    try:
+        find_java()
+        return fetch_jars()
+    except Unavailable as reason:
+        _leave_out(f"{reason} Or name a running broker: WHALELINE_TEST_BROKER=HOST:PORT.")
+
+
+def _leave_out(reason: str) -> NoReturn:
+    if os.environ.get("WHALELINE_REQUIRE_BROKER") == "1":
+        pytest.fail(f"WHALELINE_REQUIRE_BROKER=1, but there is no broker. {reason}")
+    pytest.skip(reason)

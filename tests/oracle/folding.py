@@ -1,0 +1,393 @@
+"""Section 2 of docs/model.md in plain numbers: what one event changes in a row, and the moment it makes."""
+
+from __future__ import annotations
+
+from schemas import state
+from schemas.codes import (
+    Answer,
+    Author,
+    CaseFlag,
+    Cause,
+    Channel,
+    Evidence,
+    Fault,
+    Kind,
+    Machine,
+    Moment,
+    ReturnReason,
+)
+from schemas.events import DAY_MS
+from tests.oracle.rows import (
+    HOUR_MS,
+    MILLION,
+    Heard,
+    Row,
+    Rules,
+    day_of,
+    halves_to_even,
+    hour_of,
+    period_of,
+)
+
+COMPANY_FLAGS = (
+    CaseFlag.DEFECT
+    | CaseFlag.WRONG_PART
+    | CaseFlag.PRODUCT_EOL
+    | CaseFlag.CALLBACK_MISSED
+    | CaseFlag.REOPENED
+    | CaseFlag.KNOWN_FAULT
+    | CaseFlag.REPEAT
+)
+COMPANY_KINDS = {Kind.FREE_REPLACEMENT, Kind.CREDIT, Kind.CONCESSION, Kind.PART_WRONG}
+SHARED_KINDS = {
+    *(Kind.PURCHASE, Kind.MAINTENANCE_FEE, Kind.RETURN, Kind.REFUND, Kind.REFERRAL_CREDIT),
+    *(Kind.SELF_SERVICE, Kind.DISPATCH, Kind.REPAIR_OUT, Kind.PART_SHIPPED, Kind.CHARGEBACK),
+}
+ESCALATIONS = {Kind.ESCALATION_REQUESTED, Kind.ESCALATION_GRANTED, Kind.ESCALATION_DENIED}
+TICKETS = {Kind.TICKET_OPENED, Kind.TICKET_REPLY, Kind.TICKET_RESOLVED, Kind.TICKET_REOPENED}
+OPENS_A_CASE = {
+    *(Kind.CALL_CLOSED, Kind.CHAT, Kind.EMAIL, Kind.CALL_OPENED, Kind.REPAIR_IN, Kind.PART_SHIPPED),
+    *(Kind.PART_WRONG, Kind.CALLBACK_PROMISED, Kind.CALLBACK_MISSED, Kind.PRODUCT_EOL, Kind.PROMISE_REVERSED),
+    *(Kind.UPSELL_AS_REMEDY, Kind.EXECUTIVE_APPEAL, Kind.WORKAROUND_EFFORT, Kind.SPECIFICATION_GAP),
+    *(Kind.FAULT_OPENED, Kind.RUDE_CALL, *TICKETS, *ESCALATIONS),
+}
+SETS_FLAG = {
+    Kind.TICKET_REOPENED: CaseFlag.REOPENED,
+    Kind.FAULT_OPENED: CaseFlag.KNOWN_FAULT,
+    Kind.PART_WRONG: CaseFlag.WRONG_PART,
+    Kind.PRODUCT_EOL: CaseFlag.PRODUCT_EOL,
+    Kind.CALLBACK_MISSED: CaseFlag.CALLBACK_MISSED,
+    Kind.SPECIFICATION_GAP: CaseFlag.DEFECT,
+    Kind.REPAIR_IN: CaseFlag.REPAIR,
+    Kind.TICKET_OPENED: CaseFlag.TICKET,
+    Kind.TICKET_REPLY: CaseFlag.TICKET,
+}
+MOMENT_OF = {
+    Kind.ESCALATION_DENIED: Moment.ESCALATION_DENIED,
+    Kind.CALLBACK_MISSED: Moment.CALLBACK_MISSED,
+    Kind.PROMISE_REVERSED: Moment.PROMISE_REVERSED,
+    Kind.UPSELL_AS_REMEDY: Moment.UPSELL_AS_REMEDY,
+    Kind.EXECUTIVE_APPEAL: Moment.EXECUTIVE_APPEAL,
+    Kind.SPECIFICATION_GAP: Moment.SPECIFICATION_GAP,
+}
+EVIDENCE_OF = {
+    Kind.ESCALATION_DENIED: Evidence.ESCALATION_DENIED,
+    Kind.PART_WRONG: Evidence.WRONG_PART,
+    Kind.CALLBACK_MISSED: Evidence.CALLBACK_MISSED,
+    Kind.FREE_REPLACEMENT: Evidence.RECOVERY,
+    Kind.ESCALATION_GRANTED: Evidence.RECOVERY,
+    Kind.CREDIT: Evidence.RECOVERY,
+    Kind.CONCESSION: Evidence.RECOVERY,
+    Kind.CANCEL_REQUEST: Evidence.CANCEL_REQUEST,
+    Kind.PROMISE_REVERSED: Evidence.BROKEN_PROMISE,
+    Kind.UPSELL_AS_REMEDY: Evidence.BROKEN_PROMISE,
+    Kind.SPECIFICATION_GAP: Evidence.BROKEN_PROMISE,
+    Kind.COMPETITOR_OFFER: Evidence.LEAVING_SIGNAL,
+    Kind.EXECUTIVE_APPEAL: Evidence.LEAVING_SIGNAL,
+    Kind.DEAL_LOST: Evidence.LEAVING_SIGNAL,
+}
+
+
+def fold(row: Row, event: Heard, rules: Rules, now: int) -> Moment | None:
+    """Fold one event into a row settled to ``now``'s day; the moment it makes, if any."""
+    if event.is_contact:
+        _count_contact(row, event)
+    known = row.slot_of(event.case)
+    was_open = known is not None and row.is_open(known)
+    waited_since = row.waits_since(known) if known is not None else None
+    slot = _slot(row, event, known)
+    if slot is not None:
+        _update_case(row, event, slot)
+    fault = _fault(row, event, rules, slot, waited_since)
+    _book(row, event, fault, cost_cents(event, rules), margin_cents(event, rules))
+    _buy(row, event, rules)
+    _callback(row, event)
+    same_fault = _repair(row, event, rules)
+    if event.kind is Kind.ABUSE_FLAG:
+        row.abuse_until_ms = max(row.abuse_until_ms, event.ts + rules.fault_abuse_days * DAY_MS)
+    _learn(row, event, rules, _evidence(row, event, rules, slot, was_open, same_fault))
+    return _moment(row, event, rules, slot, same_fault, now)
+
+
+def add_evidence(row: Row, rules: Rules, kind: Evidence, amount: float, day: int) -> None:
+    """Add evidence of an earlier or the row's own day as it would have faded until now."""
+    for _ in range(row.day - day):
+        amount *= rules.decay[kind]
+    row.evidence[kind] += amount
+
+
+def _count_contact(row: Row, event: Heard) -> None:
+    row.add("hour_contacts", hour_of(event.ts), 1)
+    handle = event.get("handle_ms")
+    if handle is not None and handle <= 90_000:
+        row.add("hour_short", hour_of(event.ts), 1)
+    row.add("day_contacts", day_of(event.ts), 1)
+    row.add("period_contacts", period_of(day_of(event.ts)), 1)
+
+
+def cost_cents(event: Heard, rules: Rules) -> int:
+    """What the event cost the company, by the table."""
+    kind, sent = event.kind, event.get("cost_cents")
+    if event.is_contact and sent is not None:
+        return sent
+    price = kind
+    if kind is Kind.CALL_CLOSED:
+        by_channel = {
+            Channel.CHAT: Kind.CHAT,
+            Channel.EMAIL: Kind.EMAIL,
+            Channel.SELF_SERVICE: Kind.SELF_SERVICE,
+        }
+        price = by_channel.get(event.or_else("channel", 0), kind)
+    handle = event.or_else("handle_ms", rules.cost_imputed_handle_minutes * 60_000)
+    if price is Kind.CALL_CLOSED:
+        fixed, minute = rules.cost_voice_fixed_cents, rules.cost_voice_cents_per_minute
+        return halves_to_even(fixed * 60_000 + minute * handle, 60_000)
+    if price is Kind.CHAT:
+        fixed, minute = rules.cost_chat_fixed_cents, rules.cost_chat_cents_per_minute
+        return halves_to_even(fixed * 60_000 + minute * handle, 60_000)
+    amount = event.or_else("amount_cents", 0)
+    table = {
+        Kind.EMAIL: rules.cost_email_cents,
+        Kind.SELF_SERVICE: rules.cost_self_service_cents,
+        Kind.DISPATCH: rules.cost_dispatch_cents if sent is None else sent,
+        Kind.PART_SHIPPED: rules.cost_part_cents if sent is None else sent,
+        Kind.REPAIR_OUT: sent or 0,
+        Kind.PURCHASE: rules.cost_order_handling_cents,
+        Kind.RETURN: rules.cost_return_handling_cents,
+        Kind.CHARGEBACK: rules.cost_chargeback_cents + event.or_else("fee_cents", 0),
+        Kind.FREE_REPLACEMENT: rules.cost_replacement_cents if sent is None else sent,
+        Kind.CREDIT: amount,
+        Kind.CONCESSION: amount,
+        Kind.REFERRAL_CREDIT: amount,
+    }
+    return int(table.get(price, 0))
+
+
+def margin_cents(event: Heard, rules: Rules) -> int:
+    """What the event earned, or took back."""
+    amount, sent = event.or_else("amount_cents", 0), event.get("margin_cents")
+    if event.kind is Kind.PURCHASE:
+        return round(amount * rules.cost_margin_rate) if sent is None else sent
+    if event.kind is Kind.MAINTENANCE_FEE:
+        return round(amount * rules.cost_fee_margin_rate) if sent is None else sent
+    if event.kind in {Kind.REFUND, Kind.RETURN}:
+        return -(round(amount * rules.cost_margin_rate) if sent is None else sent)
+    if event.kind is Kind.CHARGEBACK and not event.resolved:
+        return -amount
+    return 0
+
+
+def _fault(row: Row, event: Heard, rules: Rules, slot: int | None, waited_since: int | None) -> Fault:
+    kind, reason = event.kind, event.get("return_reason")
+    by_hand = {Cause.COMPANY: Fault.COMPANY, Cause.CUSTOMER: Fault.CUSTOMER, Cause.NEUTRAL: Fault.SHARED}
+    cause = event.get("cause")
+    if cause is not None:
+        return by_hand[Cause(cause)]
+    if kind in COMPANY_KINDS or reason in {ReturnReason.DEFECT, ReturnReason.WRONG}:
+        return Fault.COMPANY
+    if slot is not None:
+        if row.case_flags[slot] & COMPANY_FLAGS or (event.is_contact and row.case_contacts[slot] >= 2):
+            return Fault.COMPANY
+        if waited_since is not None and event.ts - waited_since > rules.fault_unanswered_hours * HOUR_MS:
+            return Fault.COMPANY
+    # The repair is still as it stood before this event: what ends an overdue repair is part of it.
+    if row.in_repair() and event.ts - row.repair_in_ms > rules.fault_repair_overdue_days * DAY_MS:
+        return Fault.COMPANY
+    flagged = (row.is_open(one) and row.case_flags[one] & COMPANY_FLAGS for one in range(state.CASES))
+    if not event.case and any(flagged):
+        return Fault.COMPANY
+    if event.is_contact and row.abuse_until_ms > event.ts:
+        return Fault.CUSTOMER
+    if (kind is Kind.CHARGEBACK and event.resolved) or reason == ReturnReason.REMORSE:
+        return Fault.CUSTOMER
+    if kind in SHARED_KINDS or event.digest("reason") or event.case or event.resolved:
+        return Fault.SHARED
+    return Fault.UNKNOWN
+
+
+def _book(row: Row, event: Heard, fault: Fault, cost: int, margin: int) -> None:
+    day = day_of(event.ts)
+    row.add("period_cost_cents", period_of(day), cost, fault)
+    row.add("period_margin_cents", period_of(day), margin)
+    row.add("day_cost_cents", day, cost)
+    row.life_cost_cents[fault] += cost
+    row.life_margin_cents += margin
+    if event.kind is Kind.MAINTENANCE_FEE:
+        row.life_fee_cents += margin
+
+
+def _buy(row: Row, event: Heard, rules: Rules) -> None:
+    day = day_of(event.ts)
+    if event.kind in {Kind.PURCHASE, Kind.MAINTENANCE_FEE} and day >= row.day:
+        row.odds = 0.0
+    if event.kind is Kind.PURCHASE:
+        row.purchases += 1
+        row.spent_cents += event.or_else("amount_cents", 0)
+        if row.read("day_purchases", day) == 0 and row.first_purchase_day != state.NEVER:
+            row.repeat_days += 1
+        row.add("day_purchases", day, 1)
+        row.first_purchase_day = _least(row.first_purchase_day, day)
+        row.last_purchase_day = max(row.last_purchase_day, day)
+    if event.kind is Kind.MAINTENANCE_FEE:
+        row.first_fee_day = _least(row.first_fee_day, day)
+    if event.kind in {Kind.MAINTENANCE_FEE, Kind.CANCEL_REQUEST, Kind.ETF_QUERY}:
+        row.contract_end_ms = max(row.contract_end_ms, event.or_else("contract_end_ms", state.NEVER))
+    row.termination_fee_cents = event.or_else("termination_fee_cents", row.termination_fee_cents)
+
+
+def _least(known: int, new: int) -> int:
+    return new if known == state.NEVER else min(known, new)
+
+
+def _slot(row: Row, event: Heard, known: int | None) -> int | None:
+    """The event's slot; takes one where the kind may."""
+    if known is not None or not event.case or event.kind not in OPENS_A_CASE:
+        return known
+    slots = range(state.CASES)
+    free = [slot for slot in slots if row.case_id[slot] == 0]
+    if not free:
+        free = sorted(
+            (slot for slot in slots if not row.is_open(slot)), key=lambda slot: row.case_resolved_ms[slot]
+        )
+    if not free:
+        row.cases_overflowed += 1
+        return None
+    slot = free[0]
+    row.case_id[slot] = event.case
+    for name in ("opened", "asked", "answered", "resolved"):
+        getattr(row, f"case_{name}_ms")[slot] = state.NEVER
+    row.case_contacts[slot] = row.case_wrong_parts[slot] = row.case_flags[slot] = 0
+    return slot
+
+
+def _update_case(row: Row, event: Heard, slot: int) -> None:
+    kind, ts = event.kind, event.ts
+    by_customer = kind is Kind.TICKET_REPLY and event.get("author") == Author.CUSTOMER
+    by_agent = kind is Kind.TICKET_REPLY and event.get("author") == Author.AGENT
+    row.case_opened_ms[slot] = _least(row.case_opened_ms[slot], ts)
+    row.case_flags[slot] |= int(SETS_FLAG.get(kind, 0))
+    if kind is Kind.TICKET_OPENED and event.digest("repeat_of_case_id"):
+        row.case_flags[slot] |= int(CaseFlag.REPEAT)
+    clears = by_customer or kind in {Kind.TICKET_OPENED, Kind.TICKET_REOPENED}
+    asks = clears or kind in {Kind.EMAIL, Kind.FAULT_OPENED, Kind.PART_WRONG, Kind.REPAIR_IN}
+    if asks or (event.is_contact and event.get("resolved") == Answer.NO):
+        if clears and ts > row.case_asked_ms[slot]:
+            row.case_flags[slot] &= ~int(CaseFlag.TOLD_UNANSWERED)
+        row.case_asked_ms[slot] = max(row.case_asked_ms[slot], ts)
+    if by_agent or kind in {Kind.CALL_CLOSED, Kind.CHAT, Kind.CALLBACK_MADE}:
+        row.case_answered_ms[slot] = max(row.case_answered_ms[slot], ts)
+    if kind in {Kind.TICKET_RESOLVED, Kind.FAULT_CLOSED} or (event.is_contact and event.resolved):
+        row.case_resolved_ms[slot] = max(row.case_resolved_ms[slot], ts)
+    if kind is Kind.PART_WRONG:
+        row.case_wrong_parts[slot] = min(65_535, row.case_wrong_parts[slot] + 1)
+    if event.is_contact:
+        row.case_contacts[slot] = min(65_535, row.case_contacts[slot] + 1)
+
+
+def _callback(row: Row, event: Heard) -> None:
+    slots = range(state.CALLBACKS)
+    if event.kind is Kind.CALLBACK_PROMISED and row.callback_made_ms < event.ts:
+        # An unset due is -1, so the least due is a free slot where there is one.
+        slot = min(slots, key=lambda one: row.callback_due_ms[one])
+        row.callback_due_ms[slot] = event.or_else("due_ms", state.NEVER)
+        row.callback_case[slot] = event.case
+    if event.kind is Kind.CALLBACK_MADE:
+        row.callback_made_ms = max(row.callback_made_ms, event.ts)
+    if event.kind in {Kind.CALLBACK_MADE, Kind.CALLBACK_MISSED}:
+        kept = [one for one in slots if row.callback_due_ms[one] != state.NEVER]
+        if event.case:
+            kept = [one for one in kept if row.callback_case[one] == event.case]
+        if kept:
+            free_callback(row, min(kept, key=lambda one: row.callback_due_ms[one]))
+
+
+def free_callback(row: Row, slot: int) -> None:
+    """Forget one promised callback."""
+    row.callback_due_ms[slot] = state.NEVER
+    row.callback_case[slot] = 0
+
+
+def _repair(row: Row, event: Heard, rules: Rules) -> bool:
+    """Note a repair's begin or end; whether it is the same fault again."""
+    same_fault = False
+    if event.kind is Kind.REPAIR_IN:
+        sku, gap = event.digest("sku"), event.ts - row.repair_out_ms
+        soon = row.repair_out_ms >= 0 and 0 < gap <= rules.fault_repeat_fault_days * DAY_MS
+        same_fault = soon and (sku == row.repair_sku or not sku or not row.repair_sku)
+        row.repair_in_ms = max(row.repair_in_ms, event.ts)
+        row.repair_sku = sku or row.repair_sku
+    if event.kind is Kind.REPAIR_OUT:
+        row.repair_out_ms = max(row.repair_out_ms, event.ts)
+        row.recovered_ms = max(row.recovered_ms, event.ts)
+    return same_fault
+
+
+def _evidence(
+    row: Row, event: Heard, rules: Rules, slot: int | None, was_open: bool, same_fault: bool
+) -> list[tuple[Evidence, float]]:
+    kind = event.kind
+    found: list[tuple[Evidence, float]] = []
+    if kind in EVIDENCE_OF:
+        found.append((EVIDENCE_OF[kind], 1.0))
+    if event.is_contact and not event.resolved and slot is not None and row.case_contacts[slot] >= 2:
+        found.append((Evidence.UNRESOLVED_REPEAT, 1.0))
+    if kind is Kind.RUDE_CALL:
+        found.append((Evidence.RUDE_CALL, event.or_else("confidence", MILLION) / MILLION))
+    if kind is Kind.SENTIMENT and event.or_else("sentiment", MILLION) <= rules.ppm("fault_rude_sentiment"):
+        found.append((Evidence.RUDE_CALL, 1.0))
+    if _is_negative(event, rules):
+        found.append((Evidence.NEGATIVE_REVIEW, 1.0))
+    if kind is Kind.TICKET_RESOLVED and was_open:
+        found.append((Evidence.RECOVERY, 1.0))
+    if kind is Kind.CSAT:
+        low = rules.ppm("fault_low_csat_share") * event.or_else("scale", 0)
+        if event.or_else("score", 0) * MILLION <= low:
+            found.append((Evidence.LOW_CSAT, 1.0))
+    if same_fault or (kind is Kind.TICKET_OPENED and event.digest("repeat_of_case_id")):
+        found.append((Evidence.REPAIR_TROUBLE, 1.0))
+    return found
+
+
+def _is_negative(event: Heard, rules: Rules) -> bool:
+    return event.kind is Kind.REVIEW and event.or_else("stars", 5) <= rules.fault_negative_stars
+
+
+def _learn(row: Row, event: Heard, rules: Rules, found: list[tuple[Evidence, float]]) -> None:
+    for kind, amount in found:
+        add_evidence(row, rules, kind, amount, day_of(event.ts))
+        if kind is Evidence.RECOVERY:
+            row.recovered_ms = max(row.recovered_ms, event.ts)
+    if any(kind is not Evidence.RECOVERY for kind, _ in found):
+        row.add("day_failures", day_of(event.ts), 1)
+    if found or event.is_contact or event.purchases:
+        at = row.reference_next
+        row.reference_kind[at] = int(event.kind)
+        row.reference_ms[at] = event.ts
+        row.reference_digest[at] = event.identity()
+        row.reference_next = (at + 1) % state.REFERENCES
+
+
+def _moment(
+    row: Row, event: Heard, rules: Rules, slot: int | None, same_fault: bool, now: int
+) -> Moment | None:
+    kind = event.kind
+    made = {
+        Moment.RUDE_CALL: kind is Kind.RUDE_CALL
+        and event.or_else("confidence", MILLION) >= rules.ppm("service_rude_confidence"),
+        Moment.WRONG_PART_TWICE: kind is Kind.PART_WRONG
+        and slot is not None
+        and row.case_wrong_parts[slot] >= rules.service_wrong_parts,
+        Moment.REPEAT_FAULT: same_fault
+        or (kind is Kind.TICKET_OPENED and event.digest("repeat_of_case_id") != 0),
+        Moment.DEFECT_REVIEW: _is_negative(event, rules) and event.get("defect") == Answer.YES,
+        Moment.CONTACT_BURST: event.is_contact and last_24_hours(row, now) >= rules.service_burst_contacts,
+        Moment.CONTACT_DURING_FAILURE: kind is Kind.CONTACT_SENT
+        and (row.any_open() or row.state[Machine.SERVICE] != 0),
+    }
+    return MOMENT_OF.get(kind) or next((moment for moment, so in made.items() if so), None)
+
+
+def last_24_hours(row: Row, now: int) -> int:
+    """Contacts in the hour of ``now`` and the 23 before it."""
+    hour = hour_of(now)
+    return sum(row.read("hour_contacts", one) for one in range(hour - 23, hour + 1))

@@ -1,0 +1,361 @@
+"""The slow judge: docs/model.md in dicts, lists and plain numbers, one event at a time.
+
+It is written from that page alone and shares no line with the kernels, so that an error has to be made twice
+to go unseen. ``folding.py`` is its section 2, ``scores.py`` its sections 3 and 4, this file the rest.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+from schemas import policy, state
+from schemas.block import Block, Entry, Source, decode
+from schemas.codes import STATE_NAMES, CaseFlag, Change, Control, Evidence, Kind, Machine, Moment
+from schemas.events import DAY_MS
+from tests.oracle import scores
+from tests.oracle.folding import fold, free_callback
+from tests.oracle.rows import HOUR_MS, Heard, Row, Rules, day_of, ppm
+
+RECENT = 65_536
+LAST_DAYS_MS = 40 * DAY_MS
+NAMES = {
+    Machine.VALUE: "value_destroyer",
+    Machine.CHURN: "churn_risk",
+    Machine.SERVICE: "service_failure",
+}
+
+
+class Oracle:
+    """Judges the records of one ledger partition of ``partitions``.
+
+    ``rows`` are the customers' rows, settled as far as the ledger left them; ``refused`` the events that went
+    to the dead letters: (source, offset, reason).
+    """
+
+    def __init__(self, app_id: str, partitions: int = 1) -> None:
+        self.rows: dict[bytes, Row] = {}
+        self.refused: list[tuple[Source, int, str]] = []
+        self.last_tick_ms: int | None = None
+        self._app_id = app_id
+        self._partitions = partitions
+        self._rules = Rules(policy.parse(""))
+        self._policy_version = 0
+        self._marks: dict[Source, int] = {}
+        self._recent: deque[int] = deque()
+        self._recently: set[int] = set()
+        self._topics: dict[bytes, int] = {}
+        self._retired: set[bytes] = set()
+        self._until: dict[Source, int] = {}
+        self._least: int | None = None
+        self._budget_day, self._budget_used = -1, 0
+
+    def step(self, record: bytes, offset: int, append_ms: int | None = None) -> list[dict[str, Any]]:
+        """The alerts of one ledger record, in order.
+
+        ``offset`` is the record's place in the ledger, told in errors only; without ``append_ms`` no event
+        lies in the future.
+        """
+        try:
+            read = decode(record)
+        except ValueError as error:
+            raise ValueError(f"ledger offset {offset}: {error}") from error
+        if isinstance(read, Entry):
+            return self._control(read)
+        return self._events(read, append_ms)
+
+    def settled(self, day: int) -> dict[bytes, Row]:
+        """Copies of all rows, settled to ``day``."""
+        copies = {customer: row.copy() for customer, row in self.rows.items()}
+        for row in copies.values():
+            scores.settle(row, self._rules, day)
+        return copies
+
+    # Section 1: events.
+
+    def _events(self, block: Block, append_ms: int | None) -> list[dict[str, Any]]:
+        alerts = []
+        for index in range(block.n):
+            event = Heard(block, index)
+            if self._admits(event, append_ms):
+                alerts += self._hear(event)
+        return alerts
+
+    def _admits(self, event: Heard, append_ms: int | None) -> bool:
+        if event.offset <= self._marks.get(event.source, -1):
+            return False
+        self._marks[event.source] = event.offset
+        if append_ms is not None:
+            ahead = self._rules.ledger_future_tolerance_minutes * 60_000
+            if event.ts > append_ms + ahead:
+                self.refused.append((event.source, event.offset, "future"))
+                return False
+        if event.kind is Kind.PROGRESS:
+            return False
+        identity = event.identity()
+        if identity in self._recently:
+            return False
+        self._recently.add(identity)
+        self._recent.append(identity)
+        if len(self._recent) > RECENT:
+            self._recently.remove(self._recent.popleft())
+        return True
+
+    def _hear(self, event: Heard) -> list[dict[str, Any]]:
+        tick = event.ts if self.last_tick_ms is None else self.last_tick_ms
+        late = event.ts < tick
+        row = self.rows.get(event.customer)
+        now = max(event.ts, tick, state.NEVER if row is None else row.last_event_ms)
+        if row is None:
+            row = self.rows[event.customer] = Row()
+            row.first_day = row.day = day_of(now)
+        else:
+            scores.settle(row, self._rules, day_of(now))
+            row.first_day = min(row.first_day, day_of(event.ts))
+        row.last_event_ms = max(row.last_event_ms, event.ts)
+        moment = fold(row, event, self._rules, now)
+        due = 0 if moment is None else 1 << moment
+        if late:
+            row.pending = 1
+            row.pending_moments |= due
+            return []
+        return self._conclude(event.customer, row, now, due)
+
+    # Section 5: conclusions.
+
+    def _conclude(self, customer: bytes, row: Row, now: int, due: int) -> list[dict[str, Any]]:
+        """The three machines at ``now``; ``due`` are the moments' bits."""
+        p90 = scores.risk(row, self._rules, now)
+        value = scores.value(row, self._rules, now)
+
+        @cache
+        def at_risk() -> int:
+            return round(scores.worth_cents(row, self._rules, now) * p90)
+
+        before = list(row.state)
+        listed = due & self._rules.moments
+        found = [
+            (Machine.VALUE, self._value(row, value, now)),
+            (Machine.CHURN, self._churn(row, ppm(p90), at_risk, now)),
+            (Machine.SERVICE, self._service(row, listed, now)),
+        ]
+        alerts = []
+        for machine, change in found:
+            if change is None:
+                continue
+            tells = machine is Machine.SERVICE and change is not Change.CLEARED
+            kind = f"{NAMES[machine]}_{change.name.lower()}"
+            episode, number = row.episode[machine], row.change[machine]
+            lowest = Moment((listed & -listed).bit_length() - 1).name.lower() if tells else None
+            alerts.append(
+                {
+                    "alert_id": self._alert_id(customer, kind, episode, number),
+                    "kind": kind,
+                    "customer_id": customer.decode(),
+                    "ts_ms": now,
+                    "episode": episode,
+                    "change": number,
+                    "moment": lowest,
+                    "state_before": STATE_NAMES[machine][before[machine]],
+                    "state_after": STATE_NAMES[machine][row.state[machine]],
+                    "risk_ppm": ppm(p90),
+                    "p_negative_ppm": value.p_negative_ppm,
+                    "at_risk_cents": at_risk(),
+                    "within_budget": self._within_budget(now) if tells else True,
+                }
+            )
+        return alerts
+
+    def _alert_id(self, customer: bytes, kind: str, episode: int, change: int) -> str:
+        parts = (self._app_id.encode(), customer, kind.encode(), b"%d" % episode, b"%d" % change)
+        return blake2b(b"\x1f".join(parts), digest_size=16).hexdigest()
+
+    def _within_budget(self, now: int) -> bool:
+        if day_of(now) > self._budget_day:
+            self._budget_day, self._budget_used = day_of(now), 0
+        self._budget_used += 1
+        return self._budget_used <= -(-self._rules.service_budget_per_day // self._partitions)
+
+    @staticmethod
+    def _move(row: Row, machine: Machine, to: int, now: int) -> Change:
+        was = row.state[machine]
+        if was == 0:
+            row.episode[machine] += 1
+            row.change[machine] = 1
+        else:
+            row.change[machine] += 1
+        if to != was:
+            row.since_ms[machine] = now
+        row.state[machine] = to
+        return Change.CLEARED if to == 0 else Change.ENTERED if was == 0 else Change.ESCALATED
+
+    def _value(self, row: Row, value: scores.Value, now: int) -> Change | None:
+        rules, machine = self._rules, Machine.VALUE
+        likely = value.p_negative_ppm >= rules.ppm("value_enter_probability")
+        theirs = value.company_share_ppm < rules.ppm("value_company_share_enter")
+        if row.state[machine] == 0:
+            enters = (
+                now >= row.cooldown_until_ms[machine]
+                and value.n >= rules.value_min_periods
+                and likely
+                and value.year_cents <= rules.value_enter_annual_cents
+                and value.contacts >= rules.value_min_contacts
+                and value.contact_periods >= rules.value_min_contact_periods
+                and value.net_year_cents <= rules.value_bottom_net_cents
+                and theirs
+            )
+            return self._move(row, machine, 1, now) if enters else None
+        if now - row.since_ms[machine] >= rules.value_dwell_days * DAY_MS and (
+            value.p_negative_ppm < rules.ppm("value_clear_probability")
+            or value.company_share_ppm >= rules.ppm("value_company_share_clear")
+        ):
+            row.cooldown_until_ms[machine] = now + rules.value_cooldown_days * DAY_MS
+            return self._move(row, machine, 0, now)
+        severe = likely and theirs and value.year_cents <= rules.value_severe_annual_cents
+        return self._move(row, machine, 2, now) if severe and row.state[machine] == 1 else None
+
+    def _churn(self, row: Row, risk_ppm: int, at_risk: Callable[[], int], now: int) -> Change | None:
+        rules, machine = self._rules, Machine.CHURN
+        if row.state[machine] == 0:
+            if (
+                now >= row.cooldown_until_ms[machine]
+                and risk_ppm >= rules.ppm("churn_enter_probability")
+                and at_risk() >= rules.churn_min_at_risk_cents
+            ):
+                row.risk_calm_since_ms = state.NEVER
+                return self._move(row, machine, 1, now)
+            return None
+        calm = risk_ppm <= rules.ppm("churn_clear_probability")
+        if not calm:
+            row.risk_calm_since_ms = state.NEVER
+        elif row.risk_calm_since_ms == state.NEVER:
+            row.risk_calm_since_ms = now
+        since_day = day_of(row.since_ms[machine])
+        for_long = calm and now - row.risk_calm_since_ms >= rules.churn_clear_days * DAY_MS
+        if for_long or (calm and row.last_purchase_day > since_day and not row.any_open()):
+            row.risk_calm_since_ms = state.NEVER
+            row.cooldown_until_ms[machine] = now + rules.churn_cooldown_days * DAY_MS
+            return self._move(row, machine, 0, now)
+        jumped = (
+            day_of(now) > since_day
+            and risk_ppm >= rules.ppm("churn_jump_floor_probability")
+            and risk_ppm - row.risk_day_start_ppm >= rules.ppm("churn_jump_probability")
+        )
+        if row.state[machine] == 1 and (jumped or risk_ppm >= rules.ppm("churn_high_probability")):
+            return self._move(row, machine, 2, now)
+        return None
+
+    def _service(self, row: Row, due: int, now: int) -> Change | None:
+        rules, machine = self._rules, Machine.SERVICE
+        if due:
+            if row.state[machine] == 0:
+                row.failed_moments = due
+                row.failed_last_ms = now
+                return self._move(row, machine, 1, now)
+            new = due & ~row.failed_moments
+            row.failed_moments |= due
+            if new or now - row.failed_last_ms >= rules.service_cooldown_hours * HOUR_MS:
+                row.failed_last_ms = now
+                return self._move(row, machine, 2, now)
+            return None
+        if row.state[machine] == 0 or row.owed():
+            return None
+        quiet = now - row.failed_last_ms >= rules.service_quiet_days * DAY_MS
+        if quiet or (not row.any_open() and row.recovered_ms > row.failed_last_ms):
+            row.failed_moments = 0
+            return self._move(row, machine, 0, now)
+        return None
+
+    def _timers(self, row: Row, tick: int) -> int:
+        """Set the marks and evidence of what is overdue at a tick; the bits of the moments."""
+        rules, due = self._rules, 0
+        for slot in range(state.CASES):
+            since = row.waits_since(slot)
+            told = row.case_flags[slot] & CaseFlag.TOLD_UNANSWERED
+            if since is not None and not told and tick - since > rules.fault_unanswered_hours * HOUR_MS:
+                row.case_flags[slot] |= int(CaseFlag.TOLD_UNANSWERED)
+                due |= 1 << Moment.TICKET_UNANSWERED
+        for one in range(state.CALLBACKS):
+            until = row.callback_due_ms[one]
+            if until != state.NEVER and until + rules.fault_callback_grace_hours * HOUR_MS < tick:
+                slot_of_case = row.slot_of(row.callback_case[one])
+                if slot_of_case is not None:
+                    row.case_flags[slot_of_case] |= int(CaseFlag.CALLBACK_MISSED)
+                free_callback(row, one)
+                row.evidence[Evidence.CALLBACK_MISSED] += 1.0
+                row.add("day_failures", day_of(tick), 1)
+                due |= 1 << Moment.CALLBACK_MISSED
+        overdue = tick - row.repair_in_ms > rules.fault_repair_overdue_days * DAY_MS
+        if row.in_repair() and overdue and row.repair_told_ms != row.repair_in_ms:
+            row.repair_told_ms = row.repair_in_ms
+            row.evidence[Evidence.REPAIR_TROUBLE] += 1.0
+            row.add("day_failures", day_of(tick), 1)
+            due |= 1 << Moment.REPAIR_OVERDUE
+        return due
+
+    # Section 6: control entries and ticks.
+
+    def _control(self, entry: Entry) -> list[dict[str, Any]]:
+        body = entry.body
+        if entry.control is Control.POLICY:
+            if body["version"] > self._policy_version:
+                self._policy_version = body["version"]
+                if self.last_tick_ms is not None:
+                    for row in self.rows.values():
+                        scores.settle(row, self._rules, day_of(self.last_tick_ms))
+                self._rules = Rules(policy.parse(body["toml"]))
+            return []
+        if entry.control is Control.SOURCES:
+            for _, topic, partitions in body["topics"]:
+                self._topics[topic] = partitions
+        elif entry.control is Control.RETIRE:
+            self._retired.add(body["topic"])
+        else:
+            for topic, partition, ts_ms in body["until"]:
+                source = Source(UUID(bytes=topic), partition)
+                self._until[source] = max(ts_ms, self._until.get(source, ts_ms))
+        return self._advance()
+
+    def _advance(self) -> list[dict[str, Any]]:
+        """Tick up to the least progress of all sources that time waits for."""
+        awaited = [
+            Source(UUID(bytes=topic), partition)
+            for topic, partitions in self._topics.items()
+            if topic not in self._retired
+            for partition in range(partitions)
+        ]
+        if not awaited or any(source not in self._until for source in awaited):
+            return []
+        least = min(self._until[source] for source in awaited)
+        if self.last_tick_ms is None or self._least is None:
+            self.last_tick_ms, self._least = least // HOUR_MS * HOUR_MS, least
+            return []
+        jump = least - self._least > LAST_DAYS_MS
+        self._least = max(self._least, least)
+        alerts = []
+        for tick in range(self.last_tick_ms + HOUR_MS, least + 1, HOUR_MS):
+            if not jump or tick % DAY_MS == 0 or tick > least - LAST_DAYS_MS:
+                alerts += self._tick(tick)
+        return alerts
+
+    def _tick(self, tick: int) -> list[dict[str, Any]]:
+        self.last_tick_ms = tick
+        alerts = []
+        for customer in sorted(self.rows):
+            row = self.rows[customer]
+            waits = row.owed() or row.pending or row.state[Machine.SERVICE] != 0
+            if not waits and tick % DAY_MS != 0:
+                continue
+            after = row.copy()
+            scores.settle(after, self._rules, day_of(tick))
+            settled = after.copy()
+            due = self._timers(after, tick) | after.pending_moments
+            after.pending = after.pending_moments = 0
+            alerts += self._conclude(customer, after, max(tick, after.last_event_ms), due)
+            if after != settled:
+                self.rows[customer] = after
+        return alerts

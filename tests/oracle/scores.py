@@ -1,0 +1,169 @@
+"""Sections 3 and 4 of docs/model.md in plain numbers: settling, the hazard, risk, value and worth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from schemas import state
+from schemas.codes import Evidence, Fault
+from schemas.events import DAY_MS
+from tests.oracle.rows import MILLION, WEEK_MS, Row, Rules, day_of, halves_to_even, period_of, ppm
+
+WEEKS_PER_YEAR = 52.18
+DAYS_PER_YEAR = 365.25
+
+
+def hazard(row: Row, rules: Rules, at_ms: int) -> float:
+    """Hazard of leaving a day, with tickets waiting until ``at_ms``."""
+    terms = list(row.evidence)
+    terms[Evidence.UNRESOLVED_REPEAT] = math.log1p(terms[Evidence.UNRESOLVED_REPEAT])
+    terms[Evidence.WRONG_PART] = min(terms[Evidence.WRONG_PART], 2.0)
+    terms[Evidence.CANCEL_REQUEST] = min(terms[Evidence.CANCEL_REQUEST], 1.0)
+    since = [asked for slot in range(state.CASES) if (asked := row.waits_since(slot)) is not None]
+    weeks = max(0, at_ms - min(since)) / WEEK_MS if since else 0.0
+    terms.append(math.log1p(weeks))
+    lin = 0.0
+    for weight, term in zip(rules.weight, terms, strict=True):
+        lin += weight * term
+    return rules.churn_base_hazard_per_day * math.exp(min(5.0, max(-1.0, lin)))
+
+
+def risk(row: Row, rules: Rules, at_ms: int) -> float:
+    """Probability of being gone within 90 days."""
+    gone = row.odds / (1 + row.odds)
+    return 1 - (1 - gone) * math.exp(-rules.churn_effective_days * hazard(row, rules, at_ms))
+
+
+def settle(row: Row, rules: Rules, day: int) -> None:
+    """Take every midnight after ``row.day`` up to ``day``."""
+    while row.day < day:
+        reached = row.day + 1
+        at_ms = reached * DAY_MS
+        row.risk_day_before_ppm = row.risk_day_start_ppm
+        row.risk_day_start_ppm = ppm(risk(row, rules, at_ms))
+        h = hazard(row, rules, at_ms)
+        since = row.first_purchase_day if row.first_purchase_day != state.NEVER else row.first_day
+        weeks = max(0, reached - 1 - since) / 7
+        silence = math.log1p(1 / 7 / (rules.churn_rate_scale_weeks + weeks))
+        grown = (row.odds + h) / (1 - h) * math.exp((rules.churn_rate_shape + row.repeat_days) * silence)
+        row.odds = min(1e9, grown)
+        row.evidence = [value * decay for value, decay in zip(row.evidence, rules.decay, strict=True)]
+        row.day = reached
+
+
+def adjusted_net(row: Row, rules: Rules, period: int) -> int:
+    """Margin of a period less every cost that the company did not cause."""
+    cost = row.read("period_cost_cents", period)
+    doubtful = round(cost[Fault.UNKNOWN] * rules.value_unknown_share)
+    return int(row.read("period_margin_cents", period)) - cost[Fault.CUSTOMER] - cost[Fault.SHARED] - doubtful
+
+
+@dataclass
+class Value:
+    """What the value machine looks at."""
+
+    n: int
+    p_negative_ppm: int
+    year_cents: int
+    contacts: int
+    contact_periods: int
+    company_share_ppm: int
+    net_year_cents: int
+
+
+def value(row: Row, rules: Rules, now: int) -> Value:
+    """Posterior of the mean adjusted net of a full period, and what goes with it."""
+    period = period_of(day_of(now))
+    first = period_of(row.first_day) + (row.first_day % state.PERIOD_DAYS != 0)
+    full = [one for one in range(max(first, period - 12), period) if row.holds("period", one)]
+    mean, p_negative = posterior([adjusted_net(row, rules, one) for one in full], rules)
+    contacts = [row.read("period_contacts", one) for one in full]
+    year = range(period - 12, period + 1)
+    costs = [row.read("period_cost_cents", one) for one in year]
+    spent = sum(map(sum, costs))
+    company = sum(cost[Fault.COMPANY] for cost in costs)
+    return Value(
+        n=len(full),
+        p_negative_ppm=ppm(p_negative),
+        year_cents=round(mean * DAYS_PER_YEAR / state.PERIOD_DAYS),
+        contacts=sum(contacts),
+        contact_periods=sum(one > 0 for one in contacts),
+        company_share_ppm=halves_to_even(company * MILLION, spent) if spent else 0,
+        net_year_cents=sum(adjusted_net(row, rules, one) for one in year),
+    )
+
+
+def posterior(nets: list[int], rules: Rules) -> tuple[float, float]:
+    """(mean, probability that it is negative) of a Normal-Inverse-Gamma posterior."""
+    n = len(nets)
+    prior, weight = rules.value_prior_mean_cents, rules.value_prior_weight
+    mean = sum(nets) / n if n else 0.0
+    squares = math.fsum((net - mean) ** 2 for net in nets)
+    kn = weight + n
+    mn = (weight * prior + n * mean) / kn
+    an = rules.value_prior_freedom + n
+    bn = rules.value_prior_freedom * rules.value_prior_variance_cents2
+    bn += squares + weight * n * (mean - prior) ** 2 / kn
+    t = -mn / math.sqrt(bn / an / kn)
+    z = t * (1 - 1 / (4 * an)) / math.sqrt(1 + t * t / (2 * an))
+    return mn, 0.5 * math.erfc(-z / math.sqrt(2))
+
+
+def hyp2f1(a: float, b: float, c: float, z: float) -> float:
+    """Gauss's series, summed until it no longer moves; 0 <= z < 1."""
+    total = term = 1.0
+    k = 0
+    while True:
+        term *= (a + k) * (b + k) / (c + k) / (k + 1) * z
+        total += term
+        k += 1
+        if abs(term) <= 1e-18 * abs(total):
+            return total
+
+
+@lru_cache(20_000)
+def expected_purchases(
+    r: float, alpha: float, a: float, b: float, repeats: int, age_weeks: float, horizon: float, delta: float
+) -> float:
+    """Discounted purchases of an MBG/NBD customer who is alive, over ``horizon`` weeks."""
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    total = 0.0
+    for node, weight in zip(nodes.tolist(), weights.tolist(), strict=True):
+        v = (node + 1) / 2
+        s = horizon * v * v
+        z = s / (alpha + age_weeks + s)
+        intensity = (r + repeats) / (alpha + age_weeks) * math.exp(a * math.log1p(-z))
+        intensity *= hyp2f1(a + b - r, a, a + b + 1 + repeats, z)
+        total += weight / 2 * 2 * horizon * v * math.exp(-delta * s) * intensity
+    return total
+
+
+def worth_cents(row: Row, rules: Rules, now: int) -> int:
+    """What the customer is worth over the horizon, if still alive."""
+    day, horizon = day_of(now), rules.lifetime_horizon_weeks
+    delta = math.log1p(rules.lifetime_discount_rate_per_year) / WEEKS_PER_YEAR
+    sales = 0.0
+    if row.purchases:
+        purchases = expected_purchases(
+            rules.lifetime_purchase_shape,
+            rules.lifetime_purchase_scale_weeks,
+            rules.lifetime_leave_a,
+            rules.lifetime_leave_b,
+            row.repeat_days,
+            max(0, day - row.first_purchase_day) / 7,
+            horizon,
+            delta,
+        )
+        p, q, v = rules.lifetime_spend_p, rules.lifetime_spend_q, rules.lifetime_spend_v_cents
+        spend = p * (v + row.spent_cents) / (p * row.purchases + q - 1)
+        rate = (row.life_margin_cents - row.life_fee_cents) / row.spent_cents if row.spent_cents else 0.0
+        sales = purchases * spend * min(1.0, max(0.0, rate))
+    fees = 0.0
+    if row.first_fee_day != state.NEVER:
+        fee_week = row.life_fee_cents / max(4, (day - row.first_fee_day) / 7)
+        fees = fee_week * (-math.expm1(-delta * horizon) / delta if delta else horizon)
+    return round(sales + fees)
