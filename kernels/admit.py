@@ -110,7 +110,7 @@ def digests(
 ) -> None:
     """XXH64 of each text; 0 for the empty text, which stands for an absent field."""
     for i in range(starts.size):
-        out[i] = xxh64(buffer, starts[i], lengths[i], np.uint64(0)) if lengths[i] > 0 else np.uint64(0)
+        out[i] = xxh64(buffer, starts[i], lengths[i], int(np.uint64(0))) if lengths[i] > 0 else np.uint64(0)
 
 
 @kernel
@@ -136,4 +136,4 @@ def event_digests(
         for k in range(lengths[event[i]]):
             scratch[at] = buffer[starts[event[i]] + k]
             at += 1
-        out[i] = xxh64(scratch, 0, at, np.uint64(0))
+        out[i] = xxh64(scratch, 0, at, int(np.uint64(0)))

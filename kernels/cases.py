@@ -67,8 +67,7 @@ def opens_a_slot(kind: int) -> bool:
     return (
         is_contact(kind)
         or kind in (CALL_OPENED, TICKET_OPENED, TICKET_REPLY, TICKET_RESOLVED, TICKET_REOPENED, REPAIR_IN)
-        or kind
-        in (PART_SHIPPED, PART_WRONG, CALLBACK_PROMISED, CALLBACK_MISSED, PRODUCT_EOL, PROMISE_REVERSED)
+        or kind in (PART_SHIPPED, PART_WRONG, CALLBACK_PROMISED, CALLBACK_MISSED, PRODUCT_EOL, PROMISE_REVERSED)
         or kind in (ESCALATION_REQUESTED, ESCALATION_GRANTED, ESCALATION_DENIED, UPSELL, APPEAL, WORKAROUND)
         or kind in (SPECIFICATION_GAP, FAULT_OPENED, RUDE_CALL)
     )
@@ -78,7 +77,7 @@ def opens_a_slot(kind: int) -> bool:
 def is_open(row: Row, slot: int) -> bool:
     """Whether the slot's case has not been settled since it was last opened or asked about."""
     newest = max(row["case_opened_ms"][slot], row["case_asked_ms"][slot])
-    return row["case_id"][slot] != 0 and newest > row["case_resolved_ms"][slot]
+    return bool(row["case_id"][slot] != 0 and newest > row["case_resolved_ms"][slot])
 
 
 @kernel

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import cases, evidence
+from kernels import cases
 from kernels._jit import kernel
 from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, repair_running, waited_too_long
 from kernels.fold import E_MISSED, E_REPAIR, fold
@@ -17,8 +17,14 @@ from kernels.machine import write_scores
 from kernels.rings import count_failure
 from kernels.scores import score_risk, score_value, score_worth
 from kernels.settle import settle
-from kernels.transition import CHURN, SERVICE, VALUE, conclude_churn, conclude_service, conclude_value, wants_worth
 from kernels.shapes import Records, Row, Rules, Scores
+from kernels.transition import (
+    SERVICE,
+    conclude_churn,
+    conclude_service,
+    conclude_value,
+    wants_worth,
+)
 from schemas.codes import CaseFlag, Moment
 from schemas.state import CALLBACKS, CASES, MACHINES, NEVER
 

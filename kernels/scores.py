@@ -18,8 +18,8 @@ COMPANY: Final = int(Fault.COMPANY)
 CUSTOMER: Final = int(Fault.CUSTOMER)
 SHARED: Final = int(Fault.SHARED)
 UNKNOWN: Final = int(Fault.UNKNOWN)
-PERIODS_A_YEAR: Final = 365.25 / 28.0
-WEEKS_A_YEAR: Final = 52.18
+DAYS_A_YEAR: Final = 365.25
+WEEKS_A_YEAR: Final = 52.1775
 LEAST_FEE_WEEKS: Final = 4.0
 
 
@@ -69,7 +69,7 @@ def score_value(row: Row, day: int, rules: Rules, scores: Scores) -> None:
             for fault in range(FAULTS):
                 total += int(cost[fault])
     scores["p_negative_ppm"] = to_ppm(negative)
-    scores["year_cents"] = round_half_even(mean * PERIODS_A_YEAR)
+    scores["year_cents"] = round_half_even(mean * DAYS_A_YEAR / PERIOD_DAYS)
     scores["net_year_cents"] = year
     scores["company_ppm"] = to_ppm(company / total) if total > 0 else 0
     scores["periods"] = n

@@ -1,4 +1,4 @@
-"""Borders with hysteresis, dwell and cooldown: when a customer enters, escalates and leaves (docs/model.md section 5)."""
+"""Borders with hysteresis, dwell and cooldown: when one enters, escalates and leaves (docs/model.md section 5)."""
 
 from typing import Final
 

@@ -124,15 +124,17 @@ def encode_events(events: Sequence[Sourced]) -> bytes:
     head = _HEAD.pack(
         EVENTS_MAGIC, BLOCK_VERSION, 0, len(events), len(first), len(texts), sum(map(len, encoded)), present
     )
-    return b"".join((
-        head,
-        *(_SOURCE.pack(source.topic.bytes, source.partition, offset) for source, offset in first.items()),
-        bytes(order[one.source] for one in events),
-        np.array([one.offset - first[one.source] for one in events], "<u4").tobytes(),
-        *columns,
-        np.array([len(text) for text in encoded], "<u2").tobytes(),
-        *encoded,
-    ))
+    return b"".join(
+        (
+            head,
+            *(_SOURCE.pack(source.topic.bytes, source.partition, offset) for source, offset in first.items()),
+            bytes(order[one.source] for one in events),
+            np.array([one.offset - first[one.source] for one in events], "<u4").tobytes(),
+            *columns,
+            np.array([len(text) for text in encoded], "<u2").tobytes(),
+            *encoded,
+        )
+    )
 
 
 def _values(name: str, events: Sequence[Sourced], texts: dict[str, int], absent: int) -> list[int] | None:
@@ -197,7 +199,10 @@ def _decode_control(raw: bytes) -> Entry:
     _, version, control = _CONTROL.unpack_from(raw)
     if version != BLOCK_VERSION or control not in list(Control):
         raise BlockError(f"control entry {control} of version {version} is not known to this code")
-    body = msgpack.unpackb(raw[_CONTROL.size :])
+    try:
+        body = msgpack.unpackb(raw[_CONTROL.size :])
+    except ValueError as error:
+        raise BlockError(f"the control entry's body is not msgpack: {type(error).__name__}") from None
     if not isinstance(body, dict):
         raise BlockError("the control entry's body is not a map")
     return Entry(Control(control), body)
@@ -206,7 +211,8 @@ def _decode_control(raw: bytes) -> Entry:
 def sources_entry(topics: Iterable[tuple[str, UUID, int]]) -> bytes:
     """Which source topics there are: (name, UUID, partitions). Time moves when all their partitions have."""
     return encode_control(
-        Control.SOURCES, {"topics": sorted([name, topic.bytes, partitions] for name, topic, partitions in topics)}
+        Control.SOURCES,
+        {"topics": sorted([name, topic.bytes, partitions] for name, topic, partitions in topics)},
     )
 
 
@@ -218,7 +224,8 @@ def policy_entry(toml: str, version: int) -> bytes:
 def progress_entry(progress: Iterable[tuple[Source, int]]) -> bytes:
     """Each source partition's progress: all its events before this time stand earlier in this partition."""
     return encode_control(
-        Control.PROGRESS, {"until": sorted([source.topic.bytes, source.partition, ts] for source, ts in progress)}
+        Control.PROGRESS,
+        {"until": sorted([source.topic.bytes, source.partition, ts] for source, ts in progress)},
     )
 
 

@@ -86,7 +86,9 @@ def _fields(raw: bytes | None) -> dict[str, Any]:
     except (RecursionError, msgpack.exceptions.StackError):
         raise _Refusal(Reason.TOO_DEEP, "the value is nested too deeply") from None
     except (ValueError, TypeError, OverflowError, msgpack.exceptions.UnpackException) as error:
-        raise _Refusal(Reason.UNDECODABLE, f"the value is neither msgpack nor JSON: {type(error).__name__}") from None
+        raise _Refusal(
+            Reason.UNDECODABLE, f"the value is neither msgpack nor JSON: {type(error).__name__}"
+        ) from None
     if not isinstance(found, dict):
         raise _Refusal(Reason.NOT_A_MAP, f"the value is a {type(found).__name__}, not a map of fields")
     return found
@@ -123,7 +125,7 @@ def _event(sent: dict[str, Any], purchases: bool, currency: str) -> Event:
     if type(version) is not int or version != VERSION:
         raise _Refusal(Reason.VERSION, f"field version must be {VERSION}")
     kind = _kind(sent.get("kind"), purchases)
-    if sent.get("currency", currency) != currency:
+    if sent.get("currency") not in (None, currency):
         raise _Refusal(Reason.CURRENCY, f"field currency is not the deployment's {currency}")
     needed = _PROGRESS_NEEDS if kind is Kind.PROGRESS else _NEEDED[kind]
     event = Event({}, {})
@@ -161,7 +163,9 @@ def _text(one: Field, value: Any) -> str:
     except UnicodeEncodeError:
         raise _Refusal(Reason.WRONG_TYPE, f"field {one.name} is not valid text") from None
     if not one.low <= size <= one.high:
-        raise _Refusal(Reason.OUT_OF_RANGE, f"field {one.name} must have {one.low} to {one.high} bytes, has {size}")
+        raise _Refusal(
+            Reason.OUT_OF_RANGE, f"field {one.name} must have {one.low} to {one.high} bytes, has {size}"
+        )
     if any(character < " " or character == "\x7f" for character in value):
         raise _Refusal(Reason.OUT_OF_RANGE, f"field {one.name} holds a control character")
     return value
@@ -180,7 +184,7 @@ def _number(one: Field, value: Any) -> int:
         raise _Refusal(Reason.NOT_A_NUMBER, f"field {one.name} is not a finite number")
     if one.type is Type.INTEGER and not isinstance(value, int):
         raise _Refusal(Reason.WRONG_TYPE, f"field {one.name} must be a whole number")
-    if not one.low <= value <= one.high:
+    if not one.low <= value <= one.high or value == one.absent:
         raise _Refusal(Reason.OUT_OF_RANGE, f"field {one.name} must lie between {one.low} and {one.high}")
     return round(value * PPM) if one.type is Type.RATIO else int(value)
 

@@ -21,7 +21,7 @@ VERSION = 1
 """Major version of the wire. Readers take this one and the one before (there is none yet)."""
 
 ABSENT = -(2**31)
-"""What a number column holds for a field that was not sent; outside every allowed range."""
+"""What a number column holds for a field that was not sent; no accepted event carries it."""
 
 TS_MIN_MS = 946_684_800_000
 TS_MAX_MS = 4_102_444_800_000
@@ -30,6 +30,10 @@ TS_MAX_MS = 4_102_444_800_000
 DAY_MS = 86_400_000
 CENTS_MAX = 10**11
 TEXT_MAX = 64
+
+
+Codes = type[IntEnum]
+"""A family of codes, as a field's words."""
 
 
 class Type(IntEnum):
@@ -52,7 +56,7 @@ class Field:
     seed: str
     low: int = 0
     high: int = 0
-    codes: type[IntEnum] | None = None
+    codes: Codes | None = None
 
     @property
     def dtype(self) -> str:
@@ -89,7 +93,7 @@ def _ratio(name: str, low: int, high: int, doc: str, seed: str) -> Field:
     return Field(name, Type.RATIO, doc, seed, low, high)
 
 
-def _code(name: str, codes: type[IntEnum], doc: str, seed: str) -> Field:
+def _code(name: str, codes: Codes, doc: str, seed: str) -> Field:
     return Field(name, Type.CODE, doc, seed, 1, max(codes), codes)
 
 
@@ -106,12 +110,18 @@ FIELDS: tuple[Field, ...] = (
     _text("agent_id", "a pseudonym of the agent", "S4: employee id denied"),
     _text("reason", "why the customer came", "S4: fix the glaring problem"),
     _code("author", Author, "who wrote the reply", "S4: never followed up"),
-    _text("repeat_of_case_id", "the earlier case with the same fault", "S0: same fault again, now out of warranty"),
+    _text(
+        "repeat_of_case_id",
+        "the earlier case with the same fault",
+        "S0: same fault again, now out of warranty",
+    ),
     _text("sku", "the product", "S0: the printer"),
     _cents("cost_cents", "what this cost the company, where known", "S2: price of a replacement"),
     _text("part_id", "the spare part", "S1: wrong part received twice"),
     _code("alternative", Alternative, "what is offered instead", "S1: no replacement parts"),
-    _integer("price_ratio_percent", 0, 100_000, "price of the alternative against the old one", "S1: model C at 4x"),
+    _integer(
+        "price_ratio_percent", 0, 100_000, "price of the alternative against the old one", "S1: model C at 4x"
+    ),
     _moment("due_ms", "when the callback is due", "S4: never followed up"),
     _cents("termination_fee_cents", "fee for leaving early", "S3: the early-termination-fee exit"),
     _moment("contract_end_ms", "when the contract ends", "S3: the early-termination-fee exit"),
@@ -169,18 +179,30 @@ SHAPES: dict[Kind, Shape] = {
     Kind.CHAT: Shape("a chat ended", (), CONTACT, "S4: self-service shift"),
     Kind.EMAIL: Shape("a mail from the customer was handled", (), CONTACT, "S1: third attempt by email"),
     Kind.TICKET_OPENED: Shape(
-        "a case was opened", ("case_id",), ("repeat_of_case_id", "reason", "sku"), "S4: ticket never followed up"
+        "a case was opened",
+        ("case_id",),
+        ("repeat_of_case_id", "reason", "sku"),
+        "S4: ticket never followed up",
     ),
     Kind.TICKET_REPLY: Shape("someone wrote on a case", ("case_id", "author"), (), "S4: never followed up"),
     Kind.TICKET_RESOLVED: Shape("a case was settled", ("case_id",), (), "S4: never followed up"),
-    Kind.TICKET_REOPENED: Shape("a settled case came back", ("case_id",), ("reason",), "S1: correct part, then none"),
+    Kind.TICKET_REOPENED: Shape(
+        "a settled case came back", ("case_id",), ("reason",), "S1: correct part, then none"
+    ),
     Kind.REPAIR_IN: Shape("a repair began", (), ("case_id", "sku", "warranty_end_ms"), "S0: a month in repair"),
-    Kind.REPAIR_OUT: Shape("a repair ended", (), ("case_id", "sku", "cost_cents"), "S0: same fault within 3 months"),
+    Kind.REPAIR_OUT: Shape(
+        "a repair ended", (), ("case_id", "sku", "cost_cents"), "S0: same fault within 3 months"
+    ),
     Kind.DISPATCH: Shape("a technician was sent", (), ("case_id", "sku", "cost_cents"), "S4: cost to serve"),
     Kind.PART_SHIPPED: Shape("a part was sent", ("case_id",), ("part_id", "sku", "cost_cents", "order_id"), "S1"),
-    Kind.PART_WRONG: Shape("the part was wrong", ("case_id",), ("part_id", "sku", "order_id"), "S1: wrong part twice"),
+    Kind.PART_WRONG: Shape(
+        "the part was wrong", ("case_id",), ("part_id", "sku", "order_id"), "S1: wrong part twice"
+    ),
     Kind.PRODUCT_EOL: Shape(
-        "no parts are made any more", ("sku",), ("case_id", "alternative", "price_ratio_percent"), "S1: no parts"
+        "no parts are made any more",
+        ("sku",),
+        ("case_id", "alternative", "price_ratio_percent"),
+        "S1: no parts",
     ),
     Kind.ESCALATION_REQUESTED: Shape("a supervisor was asked for", (), ("case_id",), "S4: supervisor denied"),
     Kind.ESCALATION_GRANTED: Shape("a supervisor took over", (), ("case_id",), "S4: supervisor denied"),
@@ -189,14 +211,25 @@ SHAPES: dict[Kind, Shape] = {
     Kind.CALLBACK_MADE: Shape("the callback was made", (), ("case_id",), "S4: never followed up"),
     Kind.CALLBACK_MISSED: Shape("the callback was not made", (), ("case_id",), "S4: never followed up"),
     Kind.CANCEL_REQUEST: Shape(
-        "the customer asked to leave", (), ("termination_fee_cents", "contract_end_ms", "reason"), "S3: fee exit"
+        "the customer asked to leave",
+        (),
+        ("termination_fee_cents", "contract_end_ms", "reason"),
+        "S3: fee exit",
     ),
     Kind.ETF_QUERY: Shape(
-        "the customer asked what leaving costs", (), ("termination_fee_cents", "contract_end_ms"), "S3: fee exit"
+        "the customer asked what leaving costs",
+        (),
+        ("termination_fee_cents", "contract_end_ms"),
+        "S3: fee exit",
     ),
-    Kind.ABUSE_FLAG: Shape("a human saw support abused", ("observer",), ("reason",), "S4: blatantly abusing support"),
+    Kind.ABUSE_FLAG: Shape(
+        "a human saw support abused", ("observer",), ("reason",), "S4: blatantly abusing support"
+    ),
     Kind.RUDE_CALL: Shape(
-        "an agent was rude", ("observer",), ("confidence", "case_id", "handle_ms"), "S4: rudest tech support ever"
+        "an agent was rude",
+        ("observer",),
+        ("confidence", "case_id", "handle_ms"),
+        "S4: rudest tech support ever",
     ),
     Kind.CSAT: Shape("the customer scored us", ("score", "scale"), ("case_id",), "S4: stellar results"),
     Kind.SENTIMENT: Shape("a mood was noticed", ("sentiment", "observer"), ("case_id",), "S2: lost faith"),
@@ -206,28 +239,45 @@ SHAPES: dict[Kind, Shape] = {
         "a promise was taken back", (), ("case_id", "promise_id", "sku"), "S1: correct part, then no parts"
     ),
     Kind.UPSELL_AS_REMEDY: Shape(
-        "a dearer product was the only remedy", (), ("case_id", "sku", "price_ratio_percent"), "S1: buy model C at 4x"
+        "a dearer product was the only remedy",
+        (),
+        ("case_id", "sku", "price_ratio_percent"),
+        "S1: buy model C at 4x",
     ),
     Kind.EXECUTIVE_APPEAL: Shape("a letter or threat to an executive", (), ("case_id",), "S4: go to an executive"),
     Kind.COMPETITOR_OFFER: Shape("the customer heard a rival's offer", (), ("competitor",), "S4: vulnerable best"),
     Kind.WORKAROUND_EFFORT: Shape("the customer worked around us", ("effort_ms",), ("case_id",), "S4: hours lost"),
-    Kind.SPECIFICATION_GAP: Shape("an advertised specification was not met", (), ("sku", "case_id"), "S4: spec gap"),
+    Kind.SPECIFICATION_GAP: Shape(
+        "an advertised specification was not met", (), ("sku", "case_id"), "S4: spec gap"
+    ),
     Kind.DEAL_LOST: Shape("a deal went elsewhere", (), ("deal_cents", "competitor", "reason"), "S4: lost deals"),
-    Kind.FAULT_OPENED: Shape("a known fault hits the customer", ("fault_id",), ("sku",), "S4: the technology issue"),
+    Kind.FAULT_OPENED: Shape(
+        "a known fault hits the customer", ("fault_id",), ("sku",), "S4: the technology issue"
+    ),
     Kind.FAULT_CLOSED: Shape("the known fault is gone", ("fault_id",), ("sku",), "S4: the technology issue"),
-    Kind.SELF_SERVICE: Shape("the customer helped themselves", (), ("case_id", "reason"), "S4: self-service shift"),
+    Kind.SELF_SERVICE: Shape(
+        "the customer helped themselves", (), ("case_id", "reason"), "S4: self-service shift"
+    ),
     Kind.PROGRESS: Shape("this partition holds everything before ts_ms", (), (), "all: time is an event"),
     Kind.PURCHASE: Shape(
-        "a sale", ("amount_cents",), ("order_id", "sku", "margin_cents", "warranty_end_ms"), "S0: printer and ink"
+        "a sale",
+        ("amount_cents",),
+        ("order_id", "sku", "margin_cents", "warranty_end_ms"),
+        "S0: printer and ink",
     ),
     Kind.REFUND: Shape("money given back", ("amount_cents",), ("order_id", "return_reason", "margin_cents"), "S2"),
     Kind.RETURN: Shape(
         "goods came back", ("amount_cents",), ("order_id", "return_reason", "margin_cents", "sku"), "S2"
     ),
     Kind.MAINTENANCE_FEE: Shape(
-        "a fee was paid", ("amount_cents",), ("period_ms", "margin_cents", "contract_end_ms"), "S4: maintenance fees"
+        "a fee was paid",
+        ("amount_cents",),
+        ("period_ms", "margin_cents", "contract_end_ms"),
+        "S4: maintenance fees",
     ),
-    Kind.FREE_REPLACEMENT: Shape("a replacement was given", (), ("cost_cents", "case_id", "sku"), "S2: replacement"),
+    Kind.FREE_REPLACEMENT: Shape(
+        "a replacement was given", (), ("cost_cents", "case_id", "sku"), "S2: replacement"
+    ),
     Kind.CREDIT: Shape("a credit was given", ("amount_cents",), ("case_id", "reason"), "S2: winning back"),
     Kind.CONCESSION: Shape("a concession was made", ("amount_cents",), ("case_id", "reason"), "S2: winning back"),
     Kind.REFERRAL_CREDIT: Shape("a referral was thanked", (), ("amount_cents", "referred_customer_id"), "S4"),

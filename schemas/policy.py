@@ -4,7 +4,6 @@ A policy file states what differs from the defaults. It reaches the judge as a l
 judges each event by the policy that held when it was judged.
 """
 
-import math
 import tomllib
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -76,16 +75,44 @@ SETTINGS: tuple[Setting, ...] = (
     _S("value", "prior_variance_cents2", 2_640_000, 1, 1e15, "population median of its variance"),
     _S("value", "prior_weight", 1.0, 0.001, 1000, "kappa0 of the prior"),
     _S("value", "prior_freedom", 4.0, 0.001, 1000, "nu0 of the prior"),
-    _S("value", "unknown_share", 0.5, 0.0, 1.0, "share of cost of unknown fault that counts: the benefit of the doubt"),
-    _S("value", "enter_probability", 0.95, 0.5, 1.0, "enter when the posterior of a negative mean is at least this"),
+    _S(
+        "value",
+        "unknown_share",
+        0.5,
+        0.0,
+        1.0,
+        "share of cost of unknown fault that counts: the benefit of the doubt",
+    ),
+    _S(
+        "value",
+        "enter_probability",
+        0.95,
+        0.5,
+        1.0,
+        "enter when the posterior of a negative mean is at least this",
+    ),
     _S("value", "clear_probability", 0.60, 0.0, 1.0, "clear when it is below this"),
     _S("value", "enter_annual_cents", -5_000, -(10**9), 0, "enter when the expected year is at most this"),
-    _S("value", "severe_annual_cents", -100_000, -(10**9), 0, "escalate when the expected year is at most this"),
+    _S(
+        "value",
+        "severe_annual_cents",
+        -100_000,
+        -(10**9),
+        0,
+        "escalate when the expected year is at most this",
+    ),
     _S("value", "min_periods", 3, 1, 12, "full 28-day periods that must have been observed"),
     _S("value", "min_contacts", 6, 0, 10_000, "contacts in those periods"),
     _S("value", "min_contact_periods", 3, 0, 12, "periods of them with a contact"),
     _S("value", "bottom_net_cents", 0, -(10**9), 10**9, "adjusted net of the year must be at most this"),
-    _S("value", "company_share_enter", 0.5, 0.0, 1.0, "never enter when the company caused this share of cost"),
+    _S(
+        "value",
+        "company_share_enter",
+        0.5,
+        0.0,
+        1.0,
+        "never enter when the company caused this share of cost",
+    ),
     _S("value", "company_share_clear", 0.6, 0.0, 1.0, "clear when the company caused this share of cost"),
     _S("value", "dwell_days", 14, 0, 365, "stay at least this long once entered"),
     _S("value", "cooldown_days", 28, 0, 365, "do not enter again this soon after clearing"),
@@ -116,7 +143,14 @@ SETTINGS: tuple[Setting, ...] = (
     _S("service", "quiet_days", 14, 1, 365, "clear after so many days with no failure and nothing open"),
     _S("service", "budget_per_day", 200, 1, 10**6, "service-failure alerts a day that the floors can act on"),
     _S("service", "rude_confidence", 0.7, 0.0, 1.0, "a rude call must be this sure to be told as one"),
-    _S("ledger", "future_tolerance_minutes", 10, 0, 1440, "how far an event may lie ahead of the ledger's clock"),
+    _S(
+        "ledger",
+        "future_tolerance_minutes",
+        10,
+        0,
+        1440,
+        "how far an event may lie ahead of the ledger's clock",
+    ),
 )
 
 EVIDENCE: tuple[EvidenceRule, ...] = (
@@ -130,9 +164,13 @@ EVIDENCE: tuple[EvidenceRule, ...] = (
     EvidenceRule(Evidence.LOW_CSAT, 0.25, 45, "a low satisfaction score"),
     EvidenceRule(Evidence.CANCEL_REQUEST, 1.0, 30, "the customer asked to leave, one counts at most"),
     EvidenceRule(Evidence.BROKEN_PROMISE, 0.8, 45, "promise reversed, upsell as remedy, specification not met"),
-    EvidenceRule(Evidence.LEAVING_SIGNAL, 0.8, 30, "a rival's offer heard, an appeal to an executive, a lost deal"),
+    EvidenceRule(
+        Evidence.LEAVING_SIGNAL, 0.8, 30, "a rival's offer heard, an appeal to an executive, a lost deal"
+    ),
     EvidenceRule(Evidence.REPAIR_TROUBLE, 0.8, 60, "a repair overdue, the same fault again"),
-    EvidenceRule(Evidence.UNANSWERED_TICKET, 1.2, 1, "log1p of the weeks the oldest ticket waits; live, never decays"),
+    EvidenceRule(
+        Evidence.UNANSWERED_TICKET, 1.2, 1, "log1p of the weeks the oldest ticket waits; live, never decays"
+    ),
 )
 
 RECORD = np.dtype(
@@ -168,7 +206,7 @@ def parse(toml: str, origin: str = "policy") -> Policy:
     """Read a policy; ``origin`` names the file in errors. Raises ``PolicyError`` with one sentence."""
     try:
         sections = tomllib.loads(toml)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise PolicyError(f"{origin}: not valid TOML: {error}") from None
     record = np.zeros(1, RECORD)
     head = _table(sections.pop("policy", {}), "policy", origin)
@@ -185,7 +223,11 @@ def parse(toml: str, origin: str = "policy") -> Policy:
 
 def default_toml() -> str:
     """The whole default policy as commented TOML; ``parse`` of it equals ``parse("")``."""
-    lines = ["# whaleline policy. Every line states a default and may be left out.", "[policy]", "version = 1"]
+    lines = [
+        "# whaleline policy. Every line states a default and may be left out.",
+        "[policy]",
+        "version = 1",
+    ]
     section = ""
     for one in SETTINGS:
         if one.section != section:
@@ -209,7 +251,9 @@ def _table(value: Any, name: str, origin: str) -> dict[str, Any]:
     return dict(value)
 
 
-def _nothing_left(left: dict[str, Any], section: str | None, known: tuple[str, ...] | list[str], origin: str) -> None:
+def _nothing_left(
+    left: dict[str, Any], section: str | None, known: tuple[str, ...] | list[str], origin: str
+) -> None:
     for key in left:
         where = f"[{section}] {key}" if section else f"[{key}]"
         raise PolicyError(f"{origin}: {where} is not known; allowed are {', '.join(known)}")
@@ -220,7 +264,7 @@ def _number(value: Any, one: Setting, origin: str) -> float:
     whole = isinstance(one.default, int)
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         raise PolicyError(f"{where} must be a {'whole ' if whole else ''}number from {one.low:g} to {one.high:g}")
-    if not math.isfinite(value) or not one.low <= value <= one.high:
+    if not one.low <= value <= one.high:
         raise PolicyError(f"{where} must lie between {one.low:g} and {one.high:g}")
     return value
 

@@ -130,7 +130,9 @@ def unpack(value: bytes) -> tuple[int, NDArray[np.void]]:
     """(ledger offset, row of shape (1,)) of a changelog value; refuses a layout newer than this code's."""
     layout = int.from_bytes(value[:2], "little")
     if layout != LAYOUT:
-        raise LayoutError(f"a customer row has layout {layout}, this version reads {LAYOUT}: start a newer version")
+        raise LayoutError(
+            f"a customer row has layout {layout}, this version reads {LAYOUT}: start a newer version"
+        )
     if len(value) != 10 + CUSTOMER.itemsize:
         raise LayoutError(f"a customer row has {len(value)} bytes, layout {LAYOUT} has {10 + CUSTOMER.itemsize}")
     return int.from_bytes(value[2:10], "little", signed=True), np.frombuffer(value, CUSTOMER, 1, 10).copy()

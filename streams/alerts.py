@@ -131,7 +131,10 @@ def _evidence(
     found = _failures(crossing, row, policy)
     if machine is codes.Machine.SERVICE and moment is not None:
         trigger = (f"{int(crossing['trigger_digest']):016x}",) if crossing["trigger_kind"] else ()
-        return [Evidence(moment.name.lower(), 1.0, "moment", "now", 1.0, trigger), *found[: MOST_EVIDENCE - 1]]
+        return [
+            Evidence(moment.name.lower(), 1.0, "moment", "now", 1.0, trigger),
+            *found[: MOST_EVIDENCE - 1],
+        ]
     return found[:MOST_EVIDENCE]
 
 
@@ -168,14 +171,18 @@ def _money(crossing: Any, row: Any) -> list[Evidence]:
         for bucket in range(period - PERIODS + 1, period + 1)
         if int(row["period_head"]) - PERIODS < bucket <= int(row["period_head"])
     ]
-    out = [Evidence("margin", float(sum(int(row["period_margin_cents"][at]) for at in held)), "cents", "364 d", 0.0)]
+    out = [
+        Evidence("margin", float(sum(int(row["period_margin_cents"][at]) for at in held)), "cents", "364 d", 0.0)
+    ]
     for fault in codes.Fault:
         cents = sum(int(row["period_cost_cents"][at, fault]) for at in held)
         counted = 0.0 if fault is codes.Fault.COMPANY else float(-cents)
         out.append(Evidence(f"cost_{fault.name.lower()}", float(cents), "cents", "364 d", counted))
     behind = _references(row, (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL))
     contacts = int(crossing["contacts"])
-    out.append(Evidence("contacts", float(contacts), "contacts", f"{int(crossing['periods'])} x 28 d", 0.0, behind))
+    out.append(
+        Evidence("contacts", float(contacts), "contacts", f"{int(crossing['periods'])} x 28 d", 0.0, behind)
+    )
     return out
 
 

@@ -60,7 +60,9 @@ class Arena:
         return sorted(slots, key=self._ids.__getitem__)
 
 
-def unpack(block: Block, sources: Mapping[Source, int], arena: Arena) -> tuple[NDArray[np.void], NDArray[np.int64]]:
+def unpack(
+    block: Block, sources: Mapping[Source, int], arena: Arena
+) -> tuple[NDArray[np.void], NDArray[np.int64]]:
     """Turn a block into (events, slots): texts to digests, customers to rows, sources to the indices given."""
     digests = np.empty(block.starts.size, np.uint64)
     admit.digests(block.buffer, block.starts, block.lengths, digests)

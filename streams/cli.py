@@ -88,9 +88,7 @@ def main() -> None:
     """Support calls and purchases become one fair judgement per customer, and few alerts worth answering."""
     odd = strangers()
     if odd:
-        _fail(
-            f"the three packages must lie side by side, but {', '.join(odd)}: reinstall whaleline", NOT_USABLE
-        )
+        _fail(f"the three packages must lie side by side, but {', '.join(odd)}: reinstall whaleline", NOT_USABLE)
 
 
 def _duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
@@ -112,24 +110,20 @@ def _duration(_context: click.Context, _option: click.Parameter, text: str | Non
     )
 )
 @click.option(
-    "--for", "for_s", callback=_duration, metavar="TIME", help="End after this time at most, as in 30s."
+    "--for",
+    "for_s",
+    callback=_duration,
+    metavar="TIME",
+    help="End after this time, as in 30s, but not before there was something to see.",
 )
-@click.option(
-    "--json", "as_json", is_flag=True, help="Print one line of JSON at the end, and nothing else there."
-)
-@click.option(
-    "--broker", metavar="HOST:PORT", help="Use this Kafka, with new topics under a name of their own."
-)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON at the end, and nothing else there.")
+@click.option("--broker", metavar="HOST:PORT", help="Use this Kafka, with new topics under a name of their own.")
 @click.option("--speed", type=click.FloatRange(0), default=20.0, show_default=True, metavar="DAYS",
               help="Days of history in a second; 0 is as fast as it goes.")  # fmt: skip
-@click.option(
-    "--seed", type=int, default=1, show_default=True, help="Another seed, other ordinary customers."
-)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, other ordinary customers.")
 @click.option("--customers", type=click.IntRange(0, 100_000), default=400, show_default=True,
               help="How many ordinary customers there are.")  # fmt: skip
-@click.option(
-    "--story", "stories", multiple=True, metavar="KEY", help="Tell only this story; may be repeated."
-)
+@click.option("--story", "stories", multiple=True, metavar="KEY", help="Tell only this story; may be repeated.")
 def demo(
     for_s: float | None, as_json: bool, broker: str | None, speed: float, seed: int, customers: int,
     stories: tuple[str, ...],
@@ -150,22 +144,21 @@ def demo(
 
 
 @main.command(
-    epilog=_examples(
-        "whaleline worker --config whaleline.toml", "WHALELINE_BROKER=kafka:9092 whaleline worker"
-    )
+    epilog=_examples("whaleline worker --config whaleline.toml", "WHALELINE_BROKER=kafka:9092 whaleline worker")
 )
 @config_option
 def worker(config_file: Path | None) -> None:
-    """Work until stopped: take in events, judge customers, publish alerts.
+    """Take part in the work until stopped.
 
-    Any number of workers share the work; start and stop them as you like. Ctrl-C or SIGTERM stops in order.
-    Exit codes from 70 on say why a worker ended itself.
+    A worker takes in events, judges customers and publishes alerts. Any number of workers share the work;
+    start and stop them as you like. Ctrl-C or SIGTERM stops in order. Exit codes from 70 on say why a
+    worker ended itself.
     """
     with _in_a_sentence(NOT_USABLE):
         config = _config(config_file)
         from streams.app import run
 
-        run(config)
+        sys.exit(run(config))
 
 
 def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
@@ -182,7 +175,7 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
 @main.command(
     epilog=_examples(
         "whaleline replay events.jsonl --alerts alerts.jsonl --states states.jsonl",
-        "whaleline replay events.jsonl --alerts a.jsonl --states s.jsonl --policy stricter.toml --as-of 2025-12-01",
+        "whaleline replay ledger.wll --alerts a.jsonl --states s.jsonl --as-of 2025-12-01",
     )
 )
 @click.argument("events", type=FILE)
@@ -197,9 +190,7 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
 )
 @click.option("--currency", default="USD", show_default=True, help="Events in another currency are refused.")
 @click.option("--app-id", default="whaleline", show_default=True, help="Part of every alert's id.")
-@click.option(
-    "--as-of", callback=_moment, metavar="TIME", help="Judge as if it were this time, as in 2025-12-01."
-)
+@click.option("--as-of", callback=_moment, metavar="TIME", help="Judge as if it were this time, as in 2025-12-01.")
 def replay(
     events: Path, alerts: Path, states: Path, dead_letters: Path | None, policy_file: Path | None,
     partitions: int, currency: str, app_id: str, as_of: int | None,
@@ -229,12 +220,12 @@ def replay(
         click.echo(json.dumps(summary.as_map()))
 
 
-@main.group(epilog=_examples("whaleline topics apply --broker kafka:9092"))
+@main.group()
 def topics() -> None:
     """Make and check the topics on Kafka."""
 
 
-@topics.command("apply")
+@topics.command("apply", epilog=_examples("whaleline topics apply --broker kafka:9092"))
 @config_option
 @broker_option
 def topics_apply(config_file: Path | None, broker: str | None) -> None:
@@ -265,12 +256,12 @@ def topics_check(config_file: Path | None, broker: str | None) -> None:
         sys.exit(NOT_USABLE)
 
 
-@main.group(epilog=_examples("whaleline policy show > policy.toml"))
+@main.group()
 def policy() -> None:
-    """Show or check a policy: the numbers that every judgement is made by."""
+    """Show or check a policy, the numbers of every judgement."""
 
 
-@policy.command("show")
+@policy.command("show", epilog=_examples("whaleline policy show > policy.toml"))
 @click.argument("file", type=FILE, required=False)
 def policy_show(file: Path | None) -> None:
     """Print the default policy with comments, or FILE once it is checked."""
@@ -289,12 +280,12 @@ def policy_check(file: Path) -> None:
         click.echo(f"{file}: version {found.version}, digest {found.digest}: usable")
 
 
-@main.group(epilog=_examples("WHALELINE_BROKER=kafka:9092 whaleline config show"))
+@main.group()
 def config() -> None:
     """Show the settings in force."""
 
 
-@config.command("show")
+@config.command("show", epilog=_examples("WHALELINE_BROKER=kafka:9092 whaleline config show"))
 @config_option
 def config_show(config_file: Path | None) -> None:
     """Print every setting, its value and where it came from."""
@@ -305,12 +296,12 @@ def config_show(config_file: Path | None) -> None:
         click.echo(f"{one.key:<{width}} = {one.value}  ({one.origin})")
 
 
-@main.group(epilog=_examples("whaleline ledger dump --out ledger.wll --broker kafka:9092"))
+@main.group()
 def ledger() -> None:
     """Record the ledger, to judge it again elsewhere."""
 
 
-@ledger.command("dump")
+@ledger.command("dump", epilog=_examples("whaleline ledger dump --out ledger.wll --broker kafka:9092"))
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="Where the recording goes.")
 @config_option
 @broker_option

@@ -145,9 +145,7 @@ class Config:
 
     def show(self) -> list[Shown]:
         """Every setting in force, with the file or environment variable that set it."""
-        shown = [
-            Shown(key, str(getattr(self, key)), self.origins.get(key, DEFAULT)) for key in RULES
-        ]
+        shown = [Shown(key, str(getattr(self, key)), self.origins.get(key, DEFAULT)) for key in RULES]
         for one in fields(TopicNames):
             key = f"topics.{one.name}"
             origin = self.origins.get(key) or self.origins.get("topics.prefix", DEFAULT)
@@ -167,7 +165,8 @@ def load(path: str | Path | None, environment: Mapping[str, str]) -> Config:
     platforms put some of their own behind the same prefix.
     """
     place = str(path) if path is not None else ""
-    values, origins = {}, {}
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
     topics: dict[str, str] = {}
     for key, value in _file(place).items():
         if key == "topics":
@@ -239,5 +238,6 @@ def _check_together(config: Config) -> None:
     if config.publish_interval_lag_ms < config.publish_interval_ms:
         raise ConfigError(
             f"{config.origins.get('publish_interval_lag_ms', DEFAULT)}: publish_interval_lag_ms = "
-            f"{config.publish_interval_lag_ms} must not be below publish_interval_ms = {config.publish_interval_ms}"
+            f"{config.publish_interval_lag_ms} must not be below publish_interval_ms = "
+            f"{config.publish_interval_ms}"
         )

@@ -26,7 +26,9 @@ class Metrics:
         self.dead_letters = counter("dead_letters_total", "Payloads refused, by reason.", "stream", "reason")
         self.rekeyed = counter("rekeyed_total", "Events whose record key was not their customer.")
         self.blocks = counter("ledger_blocks_total", "Records written to the ledger.")
-        self.write_seconds = histogram("ledger_write_seconds", "Writing one batch to the ledger until acknowledged.")
+        self.write_seconds = histogram(
+            "ledger_write_seconds", "Writing one batch to the ledger until acknowledged."
+        )
         self.applied = counter("judged_events_total", "Ledger events judged, by what became of them.", "outcome")
         self.alerts = counter("alerts_total", "Alerts published, by kind.", "kind")
         self.rows = counter("rows_published_total", "Changelog records published with a position.")

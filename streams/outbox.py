@@ -98,13 +98,10 @@ class Outbox:
     ) -> None:
         producer = self._producer
         await producer.begin_transaction()
-        heard: list[Any] = []
-        for letter in refused:
-            heard.append(
-                await producer.send(
-                    self._topics.dead_letters, letter.value or b"", letter.record_key, headers=letter.headers()
-                )
-            )
+        dead = self._topics.dead_letters
+        heard = [
+            await producer.send(dead, one.value or b"", one.record_key, headers=one.headers()) for one in refused
+        ]
         said = [
             (one.customer_id.encode(), one.to_msgpack(), [(ALERT_ID, one.alert_id.encode())]) for one in alerts
         ]

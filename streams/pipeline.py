@@ -211,7 +211,10 @@ class Pipeline:
         Everything in it must become durable together, or nothing.
         """
         records = [
-            (ROW_KEY + self.arena.customer(slot), state.pack(self.arena.rows[slot : slot + 1], self.next_offset - 1))
+            (
+                ROW_KEY + self.arena.customer(slot),
+                state.pack(self.arena.rows[slot : slot + 1], self.next_offset - 1),
+            )
             for slot in self.arena.take_dirty()
         ]
         records += self._recent.take_dirty()
@@ -262,7 +265,7 @@ class Pipeline:
     @classmethod
     def warm(cls) -> None:
         """Compile every kernel before the first real record, so that none compiles while events wait."""
-        from streams.warmup import exercise  # noqa: PLC0415 - it builds a pipeline of its own
+        from streams.warmup import exercise
 
         exercise(cls)
 
@@ -279,7 +282,7 @@ def _refusal(block: Block, at: int) -> DeadLetter:
         elif one.type is Type.CODE and one.codes is not None:
             fields[name] = one.codes(value).name.lower()
         else:
-            fields[name] = value == 2 if one.type is Type.BOOLEAN else value  # noqa: PLR2004 - Answer.YES
+            fields[name] = value == 2 if one.type is Type.BOOLEAN else value
             if one.type is Type.RATIO:
                 fields[name] = value / 1_000_000
     source = block.sources[int(block.source[at])]

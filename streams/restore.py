@@ -39,12 +39,20 @@ class Restored(Protocol):
 
 
 async def restore(
-    bootstrap: str, topic: str, partition: int, nonce: bytes, into: Restored, *, stuck_s: float = STUCK_S
+    bootstrap: str,
+    topic: str,
+    partition: int,
+    nonce: bytes,
+    into: Restored,
+    *,
+    stuck_s: float = STUCK_S,
+    check_crcs: bool = True,
 ) -> int:
     """Give every committed record before the nonce to ``into``, in log order; return how many.
 
     Raises ``RestoreStuck`` if nothing arrives for ``stuck_s`` seconds, and whatever ``into`` raises about a
-    record that it cannot take: a restore that skips a record is no restore.
+    record that it cannot take: a restore that skips a record is no restore. ``check_crcs`` is for real
+    brokers; the embedded one writes its transaction markers without a checksum.
     """
     consumer = aiokafka.AIOKafkaConsumer(
         bootstrap_servers=bootstrap.split(","),
@@ -54,6 +62,7 @@ async def restore(
         max_partition_fetch_bytes=FETCH_BYTES,
         fetch_max_wait_ms=FETCH_WAIT_MS,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
+        check_crcs=check_crcs,
     )
     await consumer.start()
     try:
@@ -98,6 +107,10 @@ def _tell(place: Any, first: int, end: int | None, position: int, seconds: float
     left = max((end or position) - position, 0)
     eta = left * seconds / done if done else 0.0
     log.info(
-        "restoring %s/%d: %d of %d offsets, about %.0f s to go", place.topic, place.partition, done, done + left, eta
+        "restoring %s/%d: %d of %d offsets, about %.0f s to go",
+        place.topic,
+        place.partition,
+        done,
+        done + left,
+        eta,
     )
-

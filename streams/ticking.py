@@ -40,8 +40,8 @@ class Ticking:
     def due(self) -> Iterator[int]:
         """Each tick now due, in order; ``last_ms`` moves with it.
 
-        The first time all sources have reported only sets the last tick. After a gap of more than 40 days
-        only midnights tick until the last 40 days.
+        The first time all sources have reported only sets the last tick. Hours more than 40 days back tick
+        only at midnight.
         """
         reported = [
             self._until.get(Source(topic, partition), NEVER)
@@ -55,11 +55,11 @@ class Ticking:
         if self.last_ms == NEVER:
             self.last_ms = until_ms
             return
-        hourly_from_ms = until_ms - HOURLY_SPAN_MS
+        hourly_from_ms = until_ms - HOURLY_SPAN_MS + HOUR_MS
         while self.last_ms < until_ms:
             following = self.last_ms + HOUR_MS
             if following < hourly_from_ms:
-                following = min((self.last_ms // DAY_MS + 1) * DAY_MS, until_ms)
+                following = min((self.last_ms // DAY_MS + 1) * DAY_MS, hourly_from_ms)
             self.last_ms = following
             yield following
 

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, cast
 
 import faust
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, OffsetOutOfRangeError
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -60,7 +60,7 @@ class Standing(NamedTuple):
     end: int
 
 
-class Whole(faust.Schema):
+class Whole(faust.Schema[Any, Any]):
     """Hands the chunk to the agent as it is; the decoding is ours."""
 
     def compile(self, app: Any, **_: Any) -> Any:
@@ -107,7 +107,11 @@ class Thread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def _fetch_records(
-        self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
+        self,
+        consumer: Any,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's own name for it
+        max_records: int | None = None,
     ) -> Any:
         async with self._fetching:
             wanted = active_partitions - self.held
@@ -128,7 +132,9 @@ class Thread(driver.AIOKafkaConsumerThread):
         """Whether Faust lets messages through; not so in a rebalance."""
         return bool(self.consumer.flow_active)
 
-    def _chunks(self, consumer: Any, wanted: set[TP], found: Mapping[Any, list[Any]]) -> Iterator[tuple[TP, Chunk]]:
+    def _chunks(
+        self, consumer: Any, wanted: set[TP], found: Mapping[Any, list[Any]]
+    ) -> Iterator[tuple[TP, Chunk]]:
         """A chunk for each partition whose position has moved, records or none."""
         for tp in wanted:
             before, at = self._handed.get(tp), self._position(consumer, tp)
@@ -201,10 +207,18 @@ class Consumer(driver.Consumer):
     def _to_message(self, tp: Any, record: Any) -> ConsumerMessage:
         tp = ensure_TP(tp)
         stamp = record.records[-1].timestamp / 1000.0 if record.records else 0.0
-        generation = self.app.consumer_generation_id
         return ConsumerMessage(
-            *(tp.topic, tp.partition, record.next - 1, stamp, 0, (), None, record, None, 0, 0, tp),
-            generation_id=generation,
+            tp.topic,
+            tp.partition,
+            offset=record.next - 1,
+            timestamp=stamp,
+            timestamp_type=0,
+            headers=[],
+            key=None,
+            value=record,
+            checksum=None,
+            tp=tp,
+            generation_id=self.app.consumer_generation_id,
         )
 
     # ---------------------------------------------------------------- holding back
@@ -269,7 +283,9 @@ class Consumer(driver.Consumer):
     async def _settle(self) -> None:
         try:
             await self.duties.settle(self, {ensure_TP(tp) for tp in self.assignment()})
-        except Exception as error:  # noqa: BLE001 - whatever it is, no partition may go on without a position
+        except IllegalStateError:
+            return  # a partition left while we looked at it: the next assignment is on its way
+        except Exception as error:
             stop_now(Exit.STUCK, f"The partitions' positions could not be set: {type(error).__name__}: {error}.")
         self.unsettled_since = None
 

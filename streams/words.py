@@ -6,79 +6,89 @@ that: a label that judges a person has no place on a floor that must serve every
 
 from dataclasses import dataclass
 
-from schemas.alerts import Alert, Evidence
-from schemas.codes import Evidence as Failure
-from schemas.codes import Moment
+from schemas.alerts import Alert
 
-MOMENTS: dict[str, tuple[str, str]] = {
-    "rude_call": ("an agent was rude", "Apologise today, by a senior colleague."),
-    "escalation_denied": ("a supervisor was refused", "Let a supervisor call back today."),
-    "wrong_part_twice": ("the wrong part came twice", "Check the part by hand and send it by express, free."),
-    "ticket_unanswered": ("a ticket waits too long for an answer", "Answer the ticket now, by name."),
-    "callback_missed": ("a promised callback did not come", "Call now, and say sorry for the delay."),
-    "repeat_fault": ("the same fault is back", "Replace the product instead of repairing it again."),
-    "repair_overdue": ("a repair takes too long", "Lend or give a replacement until it is back."),
-    "promise_reversed": ("a promise was taken back", "Keep the promise, or make good for it."),
-    "upsell_as_remedy": (
-        "a purchase was offered as the remedy",
-        "Offer a trade-in or parts, at no extra cost.",
-    ),
-    "executive_appeal": ("the customer turned to an executive", "Answer in person, within a day."),
-    "specification_gap": ("the product does not do what was advertised", "Offer a refund, or one that does."),
-    "defect_review": ("a public review tells of a defect", "Send a replacement unasked, with a note why."),
-    "contact_burst": (
-        "the customer had to contact us again and again in a day",
-        "Give it one owner who calls.",
-    ),
-    "contact_during_failure": (
-        "we sent mail while a failure was open",
-        "Hold all marketing until it is settled.",
-    ),
+MOMENTS: dict[str, str] = {
+    "rude_call": "an agent was rude",
+    "escalation_denied": "a supervisor was refused",
+    "wrong_part_twice": "the wrong part came twice",
+    "ticket_unanswered": "a ticket has waited too long for an answer",
+    "callback_missed": "a promised callback did not come",
+    "repeat_fault": "the same fault is back",
+    "repair_overdue": "a repair takes too long",
+    "promise_reversed": "a promise was taken back",
+    "upsell_as_remedy": "buying something dearer was offered as the remedy",
+    "executive_appeal": "the customer turned to an executive",
+    "specification_gap": "the product does not do what was advertised",
+    "defect_review": "a public review tells of a defect",
+    "contact_burst": "the customer had to contact us again and again in a day",
+    "contact_during_failure": "we sent mail while something was still unsettled",
 }
-"""For each moment: what happened, and the first thing to do about it."""
+"""What happened, for each moment."""
 
 REASONS: dict[str, str] = {
+    **MOMENTS,
     "unresolved_repeat": "repeated contacts for one unsolved problem",
-    "escalation_denied": "a supervisor was refused",
     "rude_call": "a rude call, or a very low mood",
     "wrong_part": "wrong parts were delivered",
-    "callback_missed": "a promised callback did not come",
-    "negative_review": "a public negative review",
-    "recovery": "something was put right",
+    "negative_review": "a bad public review",
+    "recovery": "something was put right since",
     "low_csat": "a low satisfaction score",
     "cancel_request": "the customer asked to leave",
     "broken_promise": "a promise was not kept",
-    "leaving_signal": "signs of leaving: a rival's offer, a letter to an executive, a lost deal",
+    "leaving_signal": "a rival's offer, a letter to an executive or a lost deal",
     "repair_trouble": "trouble with a repair",
     "unanswered_ticket": "a ticket waits for an answer",
     "silence": "no purchase for longer than usual",
-    "net": "what serving costs against what it brings",
-    "company_share": "share of the cost that we caused ourselves",
+    "margin": "margin of the year",
+    "cost_company": "cost that we caused",
+    "cost_customer": "cost that the customer caused",
+    "cost_shared": "cost of ordinary service",
+    "cost_unknown": "cost of unknown cause",
+    "contacts": "contacts",
 }
-"""What each kind of evidence is called; a kind that is not listed is read out as it is written."""
+"""What each kind of evidence is called; one that is not listed is read out as it is written."""
 
-assert set(MOMENTS) == {moment.name.lower() for moment in Moment}
-assert set(REASONS) >= {failure.name.lower() for failure in Failure}
-
-_DO = {
-    "value_destroyer": (
-        "Offer self-service for the commonest reason of contact.",
-        "Repair the cause of the contacts where it is ours.",
-        "Letting a customer go is a person's decision, and the last one.",
-    ),
-    "churn_risk": ("Call, ask what went wrong, and settle it before anything is sold.",),
-    "service_failure": ("Settle what is open, and tell the customer when it is.",),
+ACTIONS: dict[str, str] = {
+    "account_review": "Have a person look at the whole account; letting go is the last choice, and a person's.",
+    "answer_from_an_executive": "Answer from an executive's desk, within a day.",
+    "answer_now": "Answer the ticket now, by name.",
+    "apologise_in_person": "Apologise in person, today.",
+    "call_back_now": "Call back now, and say sorry for the delay.",
+    "charge_for_service": "Propose a fee that covers the service.",
+    "escalate_to_supervisor": "Let a supervisor take over and call today.",
+    "fix_glaring_problem": "Have the cause repaired; it is ours.",
+    "keep_the_promise": "Keep the promise, or make good for it.",
+    "lend_a_replacement": "Lend a replacement until the repair is back.",
+    "name_a_date": "Name a date, and hold it.",
+    "offer_return": "Offer to take it back for the full price.",
+    "offer_trade_in_or_third_party_parts": "Offer a trade-in, or parts from others, at no extra cost.",
+    "reconnect_without_selling": "Call and ask how things are; sell nothing.",
+    "repair_or_replace_goodwill": "Repair or replace it on the house, warranty or not.",
+    "self_service_shift": "Offer self-service for the commonest reason of contact.",
+    "send_replacement_without_asking": "Send a replacement unasked, with a note why.",
+    "single_owner": "Give it one owner, who stays until it is settled.",
+    "stop_marketing": "Hold all marketing until it is settled.",
+    "verify_part_before_shipping": "Check the next part by hand before it is sent.",
 }
-_CLEARS = {
-    "value_destroyer": "It clears when margin is likely to cover the costs again.",
-    "churn_risk": "It clears when the risk stays low, or at the next purchase with nothing left open.",
-    "service_failure": "It clears when nothing is open and the failure was made good, or after quiet weeks.",
+"""The sentence for each action an alert may ask for."""
+
+TITLES = {
+    "value_destroyer_entered": "costs exceed margin",
+    "value_destroyer_escalated": "costs exceed margin by far",
+    "value_destroyer_cleared": "costs no longer exceed margin",
+    "churn_risk_entered": "at risk of leaving",
+    "churn_risk_escalated": "very likely to leave",
+    "churn_risk_cleared": "no longer at risk of leaving",
+    "service_failure_entered": "we failed",
+    "service_failure_escalated": "we failed again",
+    "service_failure_cleared": "put right",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One alert for a person: ``title`` in a line, and short sentences. ``urgent`` is False for good news."""
+    """One alert for a person: ``title`` in a line, and sentences. ``urgent`` is False for good news."""
 
     title: str
     happened: tuple[str, ...]
@@ -88,12 +98,7 @@ class Words:
 
     def lines(self) -> list[str]:
         """Everything as plain text, the title first."""
-        return [
-            self.title,
-            *(f"  {line}" for line in self.happened),
-            *(f"  > {line}" for line in self.do),
-            *(f"  ({line})" for line in self.clears),
-        ]
+        return [self.title, *self.happened, *(f"> {line}" for line in self.do), *self.clears]
 
 
 def money(cents: int, currency: str = "USD") -> str:
@@ -110,52 +115,41 @@ def percent(ppm: int) -> str:
 
 
 def in_words(alert: Alert, currency: str = "USD") -> Words:
-    """Say an alert in plain sentences; each kind, moment and reason has its own."""
-    machine, _, change = alert.kind.rpartition("_")
-    if change == "cleared":
-        return Words(_title(alert, machine, change), _facts(alert, machine, currency), (), (), urgent=False)
-    moment = MOMENTS.get(alert.moment or "")
-    do = ((moment[1],) if moment else ()) + (_plain(alert.actions) or _DO.get(machine, ()))
-    clears = _plain(alert.clears_when) or ((_CLEARS[machine],) if machine in _CLEARS else ())
-    happened = _facts(alert, machine, currency) + tuple(map(_reason, alert.evidence[:3]))
-    return Words(_title(alert, machine, change), happened, do, clears, urgent=True)
+    """Say an alert in plain sentences, its money in ``currency``; a code without words is read out as it is."""
+    title = f"{alert.customer_id}: {TITLES.get(alert.kind, _spaced(alert.kind))}"
+    if alert.moment is not None:
+        title += f": {MOMENTS.get(alert.moment, _spaced(alert.moment))}"
+    if alert.kind.startswith("value_destroyer"):
+        happened = _money_told(alert, currency)
+    else:
+        happened = (*_behind(alert), _risk(alert, currency))
+    do = tuple(ACTIONS.get(code, _spaced(code).capitalize() + ".") for code in alert.actions)
+    clears = (f"It clears with: {'; '.join(alert.clears_when)}.",) if alert.clears_when else ()
+    return Words(title, happened, do, clears, urgent=not alert.kind.endswith("_cleared"))
 
 
-def _title(alert: Alert, machine: str, change: str) -> str:
-    titles = {
-        ("value_destroyer", "entered"): "Costs exceed margin",
-        ("value_destroyer", "escalated"): "Costs exceed margin by far",
-        ("value_destroyer", "cleared"): "Costs no longer exceed margin",
-        ("churn_risk", "entered"): "At risk of leaving",
-        ("churn_risk", "escalated"): "Very likely to leave",
-        ("churn_risk", "cleared"): "No longer at risk of leaving",
-        ("service_failure", "entered"): "We failed this customer",
-        ("service_failure", "escalated"): "We failed this customer again",
-        ("service_failure", "cleared"): "Put right",
-    }
-    said = titles.get((machine, change), _spaced(alert.kind))
-    moment = MOMENTS.get(alert.moment or "")
-    return f"{alert.customer_id}: {said}" + (f": {moment[0]}" if moment else "")
-
-
-def _facts(alert: Alert, machine: str, currency: str) -> tuple[str, ...]:
-    if machine == "value_destroyer":
-        year = money(alert.expected_year_cents, currency)
-        return (
-            f"A year is expected to bring {year}, costs of our own making left out.",
-            f"We caused {percent(alert.company_share_ppm)} of the cost.",
-        )
+def _risk(alert: Alert, currency: str) -> str:
     at_risk = money(alert.at_risk_cents, currency)
-    return (f"The chance to lose them in 90 days is {percent(alert.risk_ppm)}; at stake is {at_risk}.",)
+    return f"The chance to lose them within 90 days is {percent(alert.risk_ppm)}; {at_risk} are at stake."
 
 
-def _reason(one: Evidence) -> str:
-    return f"Counted: {REASONS.get(one.name, MOMENTS.get(one.name, (_spaced(one.name),))[0])}."
+def _behind(alert: Alert) -> tuple[str, ...]:
+    """What counts, strongest first; the moment itself stands in the title already."""
+    names = [one.name for one in alert.evidence if one.name != alert.moment]
+    reasons = dict.fromkeys(REASONS.get(name, _spaced(name)) for name in names[:3])
+    return (f"Behind it: {'; '.join(reasons)}.",) if reasons else ()
 
 
-def _plain(codes: tuple[str, ...]) -> tuple[str, ...]:
-    """Sentences as they are; a code (no space in it) with its words apart and a full stop."""
-    return tuple(code if " " in code else _spaced(code).capitalize() + "." for code in codes)
+def _money_told(alert: Alert, currency: str) -> tuple[str, ...]:
+    year = money(alert.expected_year_cents, currency)
+    told = []
+    for one in alert.evidence:
+        if one.unit == "cents" and one.value:
+            told.append(f"{REASONS.get(one.name, _spaced(one.name))} {money(round(one.value), currency)}")
+        elif one.name == "contacts":
+            told.append(f"{round(one.value)} contacts")
+    counted = (f"Counted: {'; '.join(told)}.",) if told else ()
+    return (f"A year is expected to bring {year}; costs that we caused are left out.", *counted)
 
 
 def _spaced(code: str) -> str:

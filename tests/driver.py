@@ -53,7 +53,9 @@ class Driver:
     @property
     def sources(self) -> list[Source]:
         """Every source partition, support first."""
-        return [Source(TOPIC_IDS[topic], at) for topic in (SUPPORT, PURCHASES) for at in range(self.source_partitions)]
+        return [
+            Source(TOPIC_IDS[topic], at) for topic in (SUPPORT, PURCHASES) for at in range(self.source_partitions)
+        ]
 
     def send(self, topic: str, kind: str, customer: str, at_ms: int | None = None, **fields: Any) -> str:
         """Produce one well-formed event (now, unless told) and return its event id; nothing is consumed yet."""

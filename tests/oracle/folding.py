@@ -132,7 +132,7 @@ def cost_cents(event: Heard, rules: Rules) -> int:
         return sent
     price = kind
     if kind is Kind.CALL_CLOSED:
-        by_channel = {
+        by_channel: dict[int, Kind] = {
             Channel.CHAT: Kind.CHAT,
             Channel.EMAIL: Kind.EMAIL,
             Channel.SELF_SERVICE: Kind.SELF_SERVICE,
@@ -207,9 +207,11 @@ def _fault(row: Row, event: Heard, rules: Rules, slot: int | None, waited_since:
 
 def _book(row: Row, event: Heard, fault: Fault, cost: int, margin: int) -> None:
     day = day_of(event.ts)
-    row.add("period_cost_cents", period_of(day), cost, fault)
-    row.add("period_margin_cents", period_of(day), margin)
-    row.add("day_cost_cents", day, cost)
+    if cost or margin:
+        row.add("period_cost_cents", period_of(day), cost, fault)
+        row.add("period_margin_cents", period_of(day), margin)
+    if cost:
+        row.add("day_cost_cents", day, cost)
     row.life_cost_cents[fault] += cost
     row.life_margin_cents += margin
     if event.kind is Kind.MAINTENANCE_FEE:

@@ -112,7 +112,7 @@ class Oracle:
         now = max(event.ts, tick, state.NEVER if row is None else row.last_event_ms)
         if row is None:
             row = self.rows[event.customer] = Row()
-            row.first_day = row.day = day_of(now)
+            row.day, row.first_day = day_of(now), day_of(event.ts)
         else:
             scores.settle(row, self._rules, day_of(now))
             row.first_day = min(row.first_day, day_of(event.ts))
@@ -178,7 +178,7 @@ class Oracle:
         if day_of(now) > self._budget_day:
             self._budget_day, self._budget_used = day_of(now), 0
         self._budget_used += 1
-        return self._budget_used <= -(-self._rules.service_budget_per_day // self._partitions)
+        return bool(self._budget_used <= -(-self._rules.service_budget_per_day // self._partitions))
 
     @staticmethod
     def _move(row: Row, machine: Machine, to: int, now: int) -> Change:
@@ -334,11 +334,10 @@ class Oracle:
         if self.last_tick_ms is None or self._least is None:
             self.last_tick_ms, self._least = least // HOUR_MS * HOUR_MS, least
             return []
-        jump = least - self._least > LAST_DAYS_MS
         self._least = max(self._least, least)
         alerts = []
         for tick in range(self.last_tick_ms + HOUR_MS, least + 1, HOUR_MS):
-            if not jump or tick % DAY_MS == 0 or tick > least - LAST_DAYS_MS:
+            if tick % DAY_MS == 0 or tick > least // HOUR_MS * HOUR_MS - LAST_DAYS_MS:
                 alerts += self._tick(tick)
         return alerts
 

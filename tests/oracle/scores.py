@@ -13,7 +13,7 @@ from schemas.codes import Evidence, Fault
 from schemas.events import DAY_MS
 from tests.oracle.rows import MILLION, WEEK_MS, Row, Rules, day_of, halves_to_even, period_of, ppm
 
-WEEKS_PER_YEAR = 52.18
+WEEKS_PER_YEAR = 52.1775
 DAYS_PER_YEAR = 365.25
 
 
@@ -29,13 +29,13 @@ def hazard(row: Row, rules: Rules, at_ms: int) -> float:
     lin = 0.0
     for weight, term in zip(rules.weight, terms, strict=True):
         lin += weight * term
-    return rules.churn_base_hazard_per_day * math.exp(min(5.0, max(-1.0, lin)))
+    return float(rules.churn_base_hazard_per_day * math.exp(min(5.0, max(-1.0, lin))))
 
 
 def risk(row: Row, rules: Rules, at_ms: int) -> float:
     """Probability of being gone within 90 days."""
     gone = row.odds / (1 + row.odds)
-    return 1 - (1 - gone) * math.exp(-rules.churn_effective_days * hazard(row, rules, at_ms))
+    return float(1 - (1 - gone) * math.exp(-rules.churn_effective_days * hazard(row, rules, at_ms)))
 
 
 def settle(row: Row, rules: Rules, day: int) -> None:
@@ -59,7 +59,7 @@ def adjusted_net(row: Row, rules: Rules, period: int) -> int:
     """Margin of a period less every cost that the company did not cause."""
     cost = row.read("period_cost_cents", period)
     doubtful = round(cost[Fault.UNKNOWN] * rules.value_unknown_share)
-    return int(row.read("period_margin_cents", period)) - cost[Fault.CUSTOMER] - cost[Fault.SHARED] - doubtful
+    return int(row.read("period_margin_cents", period) - cost[Fault.CUSTOMER] - cost[Fault.SHARED] - doubtful)
 
 
 @dataclass
@@ -79,7 +79,7 @@ def value(row: Row, rules: Rules, now: int) -> Value:
     """Posterior of the mean adjusted net of a full period, and what goes with it."""
     period = period_of(day_of(now))
     first = period_of(row.first_day) + (row.first_day % state.PERIOD_DAYS != 0)
-    full = [one for one in range(max(first, period - 12), period) if row.holds("period", one)]
+    full = list(range(max(first, period - 12), period))
     mean, p_negative = posterior([adjusted_net(row, rules, one) for one in full], rules)
     contacts = [row.read("period_contacts", one) for one in full]
     year = range(period - 12, period + 1)

@@ -353,9 +353,9 @@ def test_a_new_policy_judges_no_day_that_has_passed() -> None:
     ledger.until(START + 10 * DAY_MS)
     before = ledger.oracle.settled(20_030)
     assert ledger.oracle.rows[b"bob"].day == 20_020
-    ledger.put(policy_entry("[churn]\nbase_hazard_per_day = 0.01\n", 1))
+    ledger.put(policy_entry("[churn]\nbase_hazard_per_day = 0.004\n", 1))
     assert ledger.oracle.rows == before
-    ledger.put(policy_entry("[churn]\nbase_hazard_per_day = 0.1\n", 1))
+    ledger.put(policy_entry("[churn]\nbase_hazard_per_day = 0.005\n", 1))
     assert ledger.oracle.settled(20_031)[b"bob"].risk_day_start_ppm == round(
-        1e6 * (1 - math.exp(-60 * 0.01) / (1 + before[b"bob"].odds))
+        1e6 * (1 - math.exp(-60 * 0.004) / (1 + before[b"bob"].odds))
     )

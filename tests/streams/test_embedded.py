@@ -65,9 +65,7 @@ def test_each_topic_has_the_partitions_that_were_asked_for():
 def test_a_record_comes_back_whole():
     with EmbeddedBroker({"calls": 2}) as broker:
         producer = Producer({"bootstrap.servers": broker.bootstrap})
-        producer.produce(
-            "calls", b"value", b"key", 1, timestamp=1_700_000_000_123, headers=[("h", b"\x00\xff")]
-        )
+        producer.produce("calls", b"value", b"key", 1, timestamp=1_700_000_000_123, headers=[("h", b"\x00\xff")])
         producer.produce("calls", None, b"key", 1)
         assert producer.flush(PATIENCE_S) == 0
         consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "readers"})
@@ -106,9 +104,9 @@ def test_it_listens_on_loopback_and_nowhere_else():
 def test_two_brokers_know_nothing_of_each_other():
     with EmbeddedBroker({"one": 1}) as one, EmbeddedBroker({"two": 1}) as two:
         assert one.bootstrap != two.bootstrap
-        assert list(
-            Producer({"bootstrap.servers": two.bootstrap}).list_topics(timeout=PATIENCE_S).topics
-        ) == ["two"]
+        assert list(Producer({"bootstrap.servers": two.bootstrap}).list_topics(timeout=PATIENCE_S).topics) == [
+            "two"
+        ]
 
 
 def test_stopping_ends_the_process_and_starting_again_gives_a_new_one():
@@ -156,9 +154,7 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.parametrize(
-    "program", [PARENT, PARENT_WHOSE_OTHER_CHILD_HOLDS_THE_PIPE], ids=["alone", "forked"]
-)
+@pytest.mark.parametrize("program", [PARENT, PARENT_WHOSE_OTHER_CHILD_HOLDS_THE_PIPE], ids=["alone", "forked"])
 def test_it_dies_with_a_parent_that_is_killed(program):
     parent = subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

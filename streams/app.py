@@ -1,0 +1,282 @@
+"""The worker: Faust with our transport, the ingest and the judge, put together and started."""
+
+import asyncio
+import importlib.util
+import logging
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import faust
+from faust.types import TP
+
+from schemas import policy as policies
+from schemas.policy import Policy, PolicyError
+from streams.clock import monotonic_s
+from streams.config import Config, ConfigError
+from streams.embedded import KAFKA_PYTHON_API_VERSION
+from streams.exits import SENTENCES, Exit, stop_now
+from streams.ingest import Ingest
+from streams.judge import Customers, Judge
+from streams.metrics import Metrics
+from streams.pipeline import Pipeline
+from streams.topics import BrokerUnreachable, TopicError, TopicInfo, check, describe
+from streams.transport import Consumer, Transport, Whole
+from streams.watchdog import Watchdog
+
+log = logging.getLogger("whaleline")
+
+CHUNK_RECORDS = 1_000
+CHUNK_BYTES = 1 << 20
+CHANNEL_CHUNKS = 16
+REQUEST_TIMEOUT_S = 40.0
+REBALANCE_TIMEOUT_S = 30.0
+COMMIT_EVERY_S = 1.0
+DESCRIBE_S = 60.0
+PACKAGES = ("schemas", "kernels", "streams")
+REPEAT_S = 10.0
+
+
+class App(faust.App):
+    """A Faust app whose partitions are settled by its ingest and its judge.
+
+    ``customers`` has the face of a Faust table: every customer of the ledger partitions this worker owns.
+    """
+
+    ingest: Ingest
+    judge: Judge
+    config: Config
+    customers: Customers
+
+    def _new_transport(self) -> Any:
+        return Transport(self.conf.broker_consumer, self, loop=self.loop)
+
+    async def settle(self, consumer: Consumer, mine: set[TP]) -> None:
+        """Set every partition's position and start or resume its work."""
+        names = self.config.topics
+        ledger = {tp.partition for tp in mine if tp.topic == names.ledger}
+        sources = {tp for tp in mine if tp.topic in (names.support_calls, names.purchases)}
+        infos = await self._identities((names.support_calls, names.purchases, names.ledger))
+        starts: dict[TP, int] = {}
+        for tp, at in (await consumer.thread.standing(sources)).items():
+            starts[tp] = at.begin if at.committed is None else at.committed
+            if not at.begin <= starts[tp] <= at.end:
+                stop_now(
+                    Exit.MISSING,
+                    f"{tp.topic}/{tp.partition}: offset {starts[tp]} comes next, the log holds "
+                    f"{at.begin} to {at.end}.",
+                )
+            consumer._committed_offset[tp] = at.committed
+        if starts:
+            await consumer.seek_wait(starts)
+        await self.ingest.settle(consumer, starts, infos)
+        await self.judge.settle(consumer, ledger, infos[names.ledger].topic_id)
+        consumer.release(sources)
+        log.info("assigned: %d source and %d ledger partitions", len(sources), len(ledger))
+
+    async def give_up(self) -> None:
+        """Make durable what can be, before the partitions may go to someone else."""
+        await asyncio.gather(self.ingest.give_up(), self.judge.give_up())
+
+    async def finish(self) -> None:
+        """Make durable what can be, and let go of everything."""
+        await asyncio.gather(self.ingest.finish(), self.judge.finish())
+
+    async def _identities(self, names: Iterable[str]) -> dict[str, TopicInfo]:
+        """Ask for the topics' UUIDs at each assignment, since a topic may have been made anew."""
+        names, config = list(names), self.config
+        begun = monotonic_s()
+        while True:
+            try:
+                infos = await asyncio.to_thread(describe, config.broker, names, **client(config))
+            except BrokerUnreachable as error:
+                if monotonic_s() - begun > DESCRIBE_S:
+                    stop_now(Exit.STUCK, f"{error}.")
+                await asyncio.sleep(1.0)
+                continue
+            for name in names:
+                if name not in infos:
+                    stop_now(
+                        Exit.CONFIGURATION,
+                        f"Topic {name} does not exist: make it with `whaleline topics apply`.",
+                    )
+            return infos
+
+
+def client(config: Config) -> dict[str, Any]:
+    """What kafka-python must be told of the broker besides its address."""
+    return {"api_version": KAFKA_PYTHON_API_VERSION} if config.embedded_broker else {}
+
+
+def create_app(config: Config, policy: Policy | None = None, metrics: Metrics | None = None) -> App:
+    """Make the Faust app of this configuration; it neither connects nor starts anything."""
+    metrics = metrics if metrics is not None else Metrics()
+    policy = policy if policy is not None else load_policy(config)
+    app = App(
+        config.app_id,
+        broker=";".join(f"kafka://{one}" for one in config.broker.split(",")),
+        store="memory://",
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=config.ledger_partitions,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=CHUNK_BYTES,
+        broker_max_poll_records=CHUNK_RECORDS,
+        broker_check_crcs=not config.embedded_broker,
+        broker_commit_interval=COMMIT_EVERY_S,
+        broker_session_timeout=config.session_timeout_s,
+        broker_heartbeat_interval=config.session_timeout_s / 4,
+        broker_rebalance_timeout=max(REBALANCE_TIMEOUT_S, config.session_timeout_s),
+        broker_request_timeout=max(REQUEST_TIMEOUT_S, config.session_timeout_s + 10.0),
+        stream_buffer_maxsize=CHANNEL_CHUNKS,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        producer_request_timeout=30.0,
+        worker_redirect_stdouts=False,
+    )
+    app.config = config
+    app.ingest = Ingest(config, policy, metrics)
+    app.judge = Judge(config, metrics)
+    app.customers = app.judge.customers
+    _agents(app)
+    return app
+
+
+def _agents(app: App) -> None:
+    """One agent over both sources, one over the ledger. Neither raises: a doubt ends the process."""
+    names = app.config.topics
+    sources = app.topic(names.support_calls, names.purchases, schema=Whole(), value_serializer="raw")
+    ledger = app.topic(names.ledger, schema=Whole(), value_serializer="raw")
+
+    @app.agent(sources, name="whaleline-ingest")
+    async def ingest(stream: Any) -> None:
+        async for event in stream.noack().events():
+            try:
+                app.ingest.hear(event.message.tp, event.value)
+            except Exception as error:
+                tp = event.message.tp
+                stop_now(Exit.POISON, f"{tp.topic}/{tp.partition}: taking in raised {type(error).__name__}.")
+
+    @app.agent(ledger, name="whaleline-judge")
+    async def judge(stream: Any) -> None:
+        async for event in stream.noack().events():
+            try:
+                await app.judge.hear(event.message.tp, event.value)
+            except Exception as error:
+                stop_now(Exit.POISON, f"Ledger partition {event.message.partition}: {type(error).__name__}.")
+
+
+def load_policy(config: Config) -> Policy:
+    """Read the policy file, or take the default policy; raise ConfigError with one sentence."""
+    try:
+        text = Path(config.policy).read_text(encoding="utf-8") if config.policy else ""
+        return policies.parse(text, config.policy or "the default policy")
+    except OSError as error:
+        raise ConfigError(f"{config.policy}: the policy cannot be read: {error.strerror}") from None
+    except (PolicyError, UnicodeDecodeError) as error:
+        raise ConfigError(str(error)) from None
+
+
+def check_packages() -> None:
+    """Refuse to run where another distribution has put one of our three names before ours."""
+    parents: dict[str, Path] = {}
+    for name in PACKAGES:
+        found = importlib.util.find_spec(name)
+        if found is None or found.origin is None:
+            raise ConfigError(f"the package {name} of whaleline is not installed")
+        parents[name] = Path(found.origin).resolve().parent.parent
+    if len(set(parents.values())) > 1:
+        places = ", ".join(f"{name} in {parent}" for name, parent in parents.items())
+        raise ConfigError(f"the packages of whaleline must lie side by side, but they are {places}")
+
+
+def check_topics(config: Config) -> None:
+    """Raise ConfigError for a topic that is missing or not as planned; log what only differs."""
+    try:
+        findings = check(config.broker, config.plan(), **client(config))
+    except TopicError as error:
+        raise ConfigError(str(error)) from None
+    fatal = [one.sentence for one in findings if one.fatal]
+    if fatal:
+        raise ConfigError("; ".join(fatal))
+    for one in findings:
+        log.warning("%s", one.sentence)
+
+
+class Rarely(logging.Filter):
+    """Lets the same message through once in ten seconds, however often a library repeats it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this one is told."""
+        key, now = (record.name, str(record.msg)), monotonic_s()
+        if record.levelno >= logging.CRITICAL or now - self._last.get(key, -REPEAT_S) >= REPEAT_S:
+            self._last[key] = now
+            return True
+        return False
+
+
+def set_up_logging(level: int = logging.INFO) -> None:
+    """Plain lines on stderr: ours from ``level`` on, the libraries' warnings, nothing repeated in a hurry."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    libraries = Rarely()
+    handler.addFilter(lambda record: record.name == "whaleline" or libraries.filter(record))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    # Both write whole records into their logs below this level, and Faust does so even at it.
+    for name in ("aiokafka", "faust", "mode", "kafka"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("faust.topics").setLevel(logging.CRITICAL)
+    log.setLevel(level)
+
+
+class Worker(faust.Worker):
+    """Faust's worker, which tells the watchdog when it was asked to stop."""
+
+    watchdog: Watchdog
+
+    def _schedule_shutdown(self, signal: Any) -> None:
+        self.watchdog.stopping()
+        super()._schedule_shutdown(signal)
+
+
+def run(config: Config) -> int:
+    """Check, warm, join the group and work until stopped; return the exit code.
+
+    A worker that ends itself does so at once, with a code of ``streams.exits``.
+    """
+    set_up_logging()
+    metrics = Metrics()
+    try:
+        check_packages()
+        policy = load_policy(config)
+        check_topics(config)
+        server = metrics.serve(config.metrics_bind, config.metrics_port)
+    except (ConfigError, OSError) as error:
+        log.error("exit %d: %s %s.", Exit.CONFIGURATION, SENTENCES[Exit.CONFIGURATION], error)
+        return int(Exit.CONFIGURATION)
+    # A kernel that compiles later would stop the heartbeats of everyone in the loop.
+    Pipeline.warm()
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = create_app(config, policy, metrics)
+    worker = Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
+    worker.spinner = None
+    worker.watchdog = Watchdog(app)
+    worker.watchdog.start()
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    finally:
+        if server is not None:
+            server.shutdown()
+    return 0

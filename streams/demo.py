@@ -1,0 +1,364 @@
+"""The demo: six true stories and a small crowd run through a real worker, and each alert is read out as it comes.
+
+Without ``--broker`` the demo brings its own: in memory, on loopback, gone afterwards. The worker is the real one,
+in a process of its own. Time is the simulated history's (``source_clock = "source"``), so the same seed gives
+the same alerts at any speed.
+"""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from schemas.alerts import Alert, Evidence
+from schemas.events import DAY_MS
+from streams.clock import monotonic_s
+from streams.config import ENVIRONMENT, Config, load
+from streams.embedded import INSTALL, EmbeddedBroker
+from streams.screen import Screen
+from streams.simulate import Fed, Simulation
+from streams.stories import Story
+from streams.topics import apply
+
+LEDGER_PARTITIONS, SOURCE_PARTITIONS = 4, 2
+HEAD_START_DAYS = 60
+"""So much of the history is sent at once: it waits for the worker, not the worker for it."""
+
+HURRY = 0.5
+"""With a deadline the history is sent within this share of the time left, even if that is faster than asked."""
+
+PATIENCE_S, SHOWN_S = 120.0, 10.0
+"""A deadline waits so long for the first alert, and so long after it."""
+
+FEED_AT_ONCE = 2_000
+WORKER_STOPS_S = 3.0
+POSITION_KEY = b"p"
+"""Key of the customers topic under which a judge publishes how far it has come."""
+
+
+class DemoError(RuntimeError):
+    """The demo cannot run; the message is one sentence."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What has come out so far."""
+
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    dead_letters: set[bytes] = field(default_factory=set)
+    ticks: dict[int, int] = field(default_factory=dict)
+    first_alert_s: float | None = None
+
+
+class Worker:
+    """One real worker in a process of its own; its log is kept to say why it ended, should it end."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        root = str(Path(__file__).resolve().parent.parent)
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="whaleline-demo-"
+        )  # Faust makes a folder where it stands
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the worker
+        self._process = subprocess.Popen(
+            # -P keeps the working directory off the path: a folder called "streams" there is not ours.
+            [sys.executable, "-P", "-m", "streams.cli", "worker"],
+            cwd=self._folder.name,
+            env={**_without_settings(os.environ), "PYTHONPATH": path, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # the terminal's Ctrl-C is ours: the worker is stopped in order
+        )
+
+    def check(self) -> None:
+        """Raise ``DemoError`` with the worker's last words if it has ended."""
+        code = self._process.poll()
+        if code is None:
+            return
+        self._log.seek(0)
+        words = self._log.read().decode(errors="replace").strip().splitlines()
+        raise DemoError(f"the worker ended with code {code}: {words[-1] if words else 'without a word'}")
+
+    def stop(self) -> None:
+        """Ask it to stop; it keeps nothing that is lost by ending it sooner than it likes."""
+        self._process.terminate()
+        try:
+            self._process.wait(WORKER_STOPS_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+        self._folder.cleanup()
+
+
+class Feeder:
+    """Sends the history, some days of it a second, in its order."""
+
+    def __init__(self, producer: Any, config: Config, simulation: Simulation, days_per_s: float) -> None:
+        self.events = 0
+        self.until_ms = simulation.start_ms
+        self._producer, self._config, self._speed = producer, config, days_per_s
+        self._end_ms = simulation.end_ms
+        self._feed: Iterator[Fed] = simulation.feed()
+        self._next: Fed | None = next(self._feed, None)
+
+    @property
+    def done(self) -> bool:
+        """Whether the whole history has been sent."""
+        return self._next is None
+
+    def advance(self, elapsed_s: float, left_s: float | None) -> None:
+        """Let time pass: so many seconds went by, and so many are left before the deadline, if there is one."""
+        days = (self._end_ms - self.until_ms) / DAY_MS
+        speed = self._speed or float("inf")
+        if left_s is not None:
+            speed = max(speed, days / max(0.001, left_s * HURRY))
+        self.until_ms += int(min(days, speed * elapsed_s) * DAY_MS) if elapsed_s > 0 else 0
+        if self.until_ms >= self._end_ms - 1:
+            self.until_ms = self._end_ms
+
+    def send(self) -> None:
+        """Send what is due, a bounded number of records at a time."""
+        for _ in range(FEED_AT_ONCE):
+            fed = self._next
+            if fed is None or fed.ts_ms > self.until_ms:
+                break
+            names = self._config.topics
+            topic = names.purchases if fed.topic == "purchases" else names.support_calls
+            if fed.everywhere:
+                for partition in range(self._config.source_partitions):
+                    self._producer.produce(topic, fed.value, fed.key, partition)
+            else:
+                self._producer.produce(topic, fed.value, fed.key)
+                self.events += 1
+            self._next = next(self._feed, None)
+        self._producer.poll(0)
+
+
+class Watcher:
+    """Reads what the worker publishes: alerts, dead letters, and how far time has come."""
+
+    def __init__(self, consumer: Any, config: Config, seen: Seen) -> None:
+        from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+
+        self._consumer, self._names, self._seen = consumer, config.topics, seen
+        owned = [(config.topics.dead_letters, 0)]
+        for partition in range(config.ledger_partitions):
+            owned += [(config.topics.alerts, partition), (config.topics.customers, partition)]
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in owned])
+
+    def read(self, started_s: float) -> list[Alert]:
+        """New alerts since the last call; waits a moment for some."""
+        fresh = []
+        for message in self._consumer.consume(500, 0.05):
+            if message.error():
+                continue
+            if message.topic() == self._names.alerts:
+                alert = alert_of(message.value())
+                if alert.alert_id not in self._seen.alerts:
+                    self._seen.alerts[alert.alert_id] = alert
+                    fresh.append(alert)
+            elif message.topic() == self._names.dead_letters:
+                self._seen.dead_letters.add(message.key())
+            elif message.key() == POSITION_KEY:
+                self._seen.ticks[message.partition()] = msgpack.unpackb(message.value())["tick"]
+        if fresh and self._seen.first_alert_s is None:
+            self._seen.first_alert_s = monotonic_s() - started_s
+        return sorted(fresh, key=lambda one: one.ts_ms)
+
+
+def alert_of(value: bytes) -> Alert:
+    """An alert from its bytes on the alerts topic."""
+    sent = msgpack.unpackb(value)
+    del sent["version"]
+    sent["evidence"] = tuple(
+        Evidence(**{**one, "event_digests": tuple(one["event_digests"])}) for one in sent["evidence"]
+    )
+    return Alert(**{**sent, "actions": tuple(sent["actions"]), "clears_when": tuple(sent["clears_when"])})
+
+
+@dataclass(slots=True)
+class Demo:
+    """One run of the demo; ``run`` gives the exit code. ``for_s`` None runs until Ctrl-C."""
+
+    broker: str | None
+    for_s: float | None
+    as_json: bool
+    speed: float
+    seed: int
+    customers: int
+    stories: Mapping[str, Story]
+    started_s: float = field(default_factory=monotonic_s)
+    seen: Seen = field(default_factory=Seen)
+
+    def run(self) -> int:
+        """Run to the deadline, the end of the history or Ctrl-C, then tidy up and sum up."""
+        simulation = Simulation(self.seed, self.customers, stories=self.stories, broken=True)
+        heroes = frozenset(customer for story in self.stories.values() for customer in story.endings)
+        screen = Screen(sys.stderr if self.as_json else sys.stdout, heroes)
+        feeder = None
+        trouble = ""
+        with _ctrl_c_or_sigterm(), ExitStack() as stack:
+            try:
+                environment, config = self._stage(stack, screen)
+                worker = Worker(environment)
+                stack.callback(worker.stop)
+                producer, consumer = _clients(config)
+                stack.callback(consumer.close)
+                feeder = Feeder(producer, config, simulation, self.speed)
+                self._play(screen, simulation, worker, feeder, Watcher(consumer, config, self.seen))
+            except KeyboardInterrupt:
+                screen.clear_wait()
+                screen.say("stopping")
+            except DemoError as error:
+                trouble = str(error)
+        summary = self._summary(simulation, feeder.events if feeder else 0)
+        self._sum_up(screen, summary)
+        if trouble:
+            raise DemoError(trouble)
+        return 0
+
+    def _stage(self, stack: ExitStack, screen: Screen) -> tuple[dict[str, str], Config]:
+        """A broker with topics: our own, or the one that was named. Returns the worker's environment too."""
+        environment = {
+            "WHALELINE_SOURCE_CLOCK": "source",
+            "WHALELINE_LEDGER_PARTITIONS": str(LEDGER_PARTITIONS),
+            "WHALELINE_SOURCE_PARTITIONS": str(SOURCE_PARTITIONS),
+        }
+        if self.broker is None:
+            environment["WHALELINE_EMBEDDED_BROKER"] = "true"
+            plans = load(None, environment).plan()
+            embedded = EmbeddedBroker({one.name: one.partitions for one in plans})
+            stack.enter_context(embedded)
+            environment["WHALELINE_BROKER"] = embedded.bootstrap
+            screen.say(f"A broker of the demo's own runs at {embedded.bootstrap}.")
+            screen.say("It is in memory: nothing outlives the demo, and its speed says nothing about Kafka's.")
+        else:
+            prefix = f"whaleline-demo-{secrets.token_hex(4)}-"
+            environment |= {"WHALELINE_BROKER": self.broker, "WHALELINE_TOPICS_PREFIX": prefix}
+            environment["WHALELINE_APP_ID"] = prefix.rstrip("-")
+            apply(self.broker, load(None, environment).plan())
+            screen.say(f"Topics {prefix}* are made on {self.broker}; they stay until you delete them.")
+        return environment, load(None, environment)
+
+    def _play(
+        self, screen: Screen, simulation: Simulation, worker: Worker, feeder: Feeder, watcher: Watcher
+    ) -> None:
+        """Feed and watch until the deadline, or until everything has been told."""
+        feeder.until_ms += HEAD_START_DAYS * DAY_MS
+        told, last_s, begun_s = False, self.started_s, self.started_s
+        while (left_s := self._left_s()) is None or left_s > 0:
+            now_s = monotonic_s()
+            if self.seen.first_alert_s is not None or self.for_s is not None:
+                feeder.advance(now_s - last_s, None if self.for_s is None else self.for_s + begun_s - now_s)
+            last_s = now_s
+            feeder.send()
+            worker.check()
+            for alert in watcher.read(self.started_s):
+                screen.clear_wait()
+                screen.read_out(alert)
+            if self.seen.first_alert_s is None:
+                screen.wait(now_s - self.started_s, "the worker starts; its first start compiles the kernels")
+            over = feeder.done and len(self.seen.ticks) == LEDGER_PARTITIONS
+            if over and min(self.seen.ticks.values()) >= simulation.end_ms and not told:
+                told = True
+                if self.for_s is not None or self.as_json:
+                    return
+                self._sum_up(screen, self._summary(simulation, feeder.events))
+                screen.say("Everything has been told. Ctrl-C ends the demo.")
+
+    def _left_s(self) -> float | None:
+        """Seconds until the end; whoever asks for a look gets one, even if the kernels must be compiled first."""
+        if self.for_s is None:
+            return None
+        elapsed_s, first_s = monotonic_s() - self.started_s, self.seen.first_alert_s
+        if first_s is None:
+            return max(self.for_s, PATIENCE_S) - elapsed_s
+        return max(self.for_s, first_s + min(self.for_s, SHOWN_S)) - elapsed_s
+
+    def _summary(self, simulation: Simulation, events: int) -> dict[str, Any]:
+        """What was seen, as the last line of ``--json`` says it."""
+        alerts = sorted(self.seen.alerts.values(), key=lambda one: (one.ts_ms, one.kind, one.change))
+        first = self.seen.first_alert_s
+        return {
+            "events": events,
+            "alerts": len(alerts),
+            "alerts_by_kind": dict(sorted(Counter(one.kind for one in alerts).items())),
+            "first_alert_s": None if first is None else round(first, 1),
+            "dead_letters": len(self.seen.dead_letters),
+            "stories": {
+                key: "told" if story.told(alerts, simulation.story_start_ms(key)) else "silent"
+                for key, story in self.stories.items()
+            },
+        }
+
+    def _sum_up(self, screen: Screen, summary: dict[str, Any]) -> None:
+        screen.clear_wait()
+        screen.say(f"\n{summary['events']} events, {summary['alerts']} alerts:", "bold")
+        for kind, count in summary["alerts_by_kind"].items():
+            screen.say(f"  {count:5d}  {kind.replace('value_destroyer', 'costs_exceed_margin')}")
+        if summary["first_alert_s"] is not None:
+            screen.say(f"first alert after {summary['first_alert_s']} s")
+        screen.say(f"{summary['dead_letters']} payloads could not be read and were set aside")
+        for key, how in summary["stories"].items():
+            screen.say(f"  {how:6}  {self.stories[key].title}", "green" if how == "told" else "red")
+        if self.as_json:
+            print(json.dumps(summary), flush=True)
+
+
+def _clients(config: Config) -> tuple[Any, Any]:
+    """A producer and a consumer of the same library that plays the broker."""
+    try:
+        from confluent_kafka import Consumer, Producer
+    except ImportError:
+        raise DemoError(f"the demo needs confluent-kafka, which is not installed: {INSTALL}") from None
+    common = {"bootstrap.servers": config.broker, "log_level": 0}
+    producer = Producer(
+        {
+            **common,
+            "partitioner": "murmur2_random",
+            "linger.ms": 5,
+            "max.in.flight.requests.per.connection": 1,  # progress must never overtake an event
+        }
+    )
+    consumer = Consumer(
+        {
+            **common,
+            "group.id": f"{config.app_id}-demo",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": 20,
+        }
+    )
+    return producer, consumer
+
+
+def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment but for its whaleline settings, which are meant for another deployment."""
+    return {key: value for key, value in environment.items() if not key.startswith(ENVIRONMENT)}
+
+
+@contextmanager
+def _ctrl_c_or_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the demo as Ctrl-C does."""
+
+    def interrupt(_signal: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

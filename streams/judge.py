@@ -1,0 +1,312 @@
+"""From the ledger to alerts: one judge for each ledger partition this worker owns.
+
+The judgement itself is ``Pipeline.step``. Here it is given records, and what it says is published: at once
+when there is an alert, else after a short while, and later still while there is a backlog, because rows
+that change often then cost one record instead of many.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+from uuid import UUID
+
+from aiokafka.errors import IllegalStateError
+from faust.types import TP
+
+from schemas.alerts import Alert, DeadLetter
+from schemas.state import LayoutError
+from streams.clock import monotonic_s
+from streams.config import Config
+from streams.exits import Exit, stop_now
+from streams.metrics import Metrics
+from streams.outbox import Fenced, NotPublished, Outbox
+from streams.pipeline import HoleError, Pipeline, Record, RestoreError
+from streams.restore import RestoreStuck, restore
+from streams.transport import Chunk, Consumer
+
+log = logging.getLogger("whaleline")
+
+TAKING_OVER = 4
+PUBLISHING = 8
+"""So many partitions at once: more of them only wait for each other at the broker."""
+
+TURN_S = 0.05
+"""After judging for so long the event loop gets its turn, so that heartbeats and writes go on."""
+
+LOG_APPEND_TIME = 1
+
+
+class Owned:
+    """One ledger partition of ours: its judge, its outbox and what it has still to say."""
+
+    def __init__(self, pipeline: Pipeline, outbox: Outbox) -> None:
+        self.pipeline = pipeline
+        self.outbox = outbox
+        self.ready = False
+        self.alerts: list[Alert] = []
+        self.refused: list[DeadLetter] = []
+        self.lock = asyncio.Lock()
+        self.urgent = asyncio.Event()
+        self.task: asyncio.Task[None] | None = None
+        self.opened = False
+        self.waiting_since = monotonic_s()
+
+
+class Customers(Mapping[str, Any]):
+    """The customers of all partitions this worker owns, read only; the face of a Faust table."""
+
+    def __init__(self, owned: Mapping[int, Owned]) -> None:
+        self._owned = owned
+
+    def _parts(self) -> list[Mapping[str, Any]]:
+        return [one.pipeline.customers() for _, one in sorted(self._owned.items()) if one.opened]
+
+    def __getitem__(self, customer: str) -> Any:
+        for part in self._parts():
+            with contextlib.suppress(KeyError):
+                return part[customer]
+        raise KeyError(customer)
+
+    def __iter__(self) -> Iterator[str]:
+        return chain.from_iterable(self._parts())
+
+    def __len__(self) -> int:
+        return sum(map(len, self._parts()))
+
+
+class Judge:
+    """All ledger partitions of this worker; lives on the event loop."""
+
+    def __init__(self, config: Config, metrics: Metrics) -> None:
+        self._config = config
+        self._metrics = metrics
+        self._topic = config.topics.ledger
+        self._ledger: UUID | None = None
+        self._consumer: Consumer | None = None
+        self._taking_over = asyncio.Semaphore(TAKING_OVER)
+        self._publishing = asyncio.Semaphore(PUBLISHING)
+        self._assignment = 0
+        self.owned: dict[int, Owned] = {}
+        self.customers = Customers(self.owned)
+
+    # ---------------------------------------------------------------- partitions come and go
+
+    async def settle(self, consumer: Consumer, mine: set[int], ledger: UUID) -> None:
+        """Exactly these ledger partitions are ours now; each becomes ready in its own time."""
+        if self._ledger not in (None, ledger):
+            stop_now(Exit.MISSING, f"Topic {self._topic} was deleted and made again while this worker judged it.")
+        self._consumer, self._ledger = consumer, ledger
+        self._assignment += 1
+        for partition in set(self.owned) - mine:
+            await self._disown(partition)
+        for partition in sorted(mine):
+            one = self.owned.get(partition)
+            if one is None:
+                one = self.owned[partition] = Owned(self._pipeline(partition), self._outbox(partition))
+                one.task = asyncio.create_task(self._live(partition, one), name=f"whaleline-judge-{partition}")
+            elif one.opened:
+                await self._begin(partition, one)
+        self._tell()
+
+    def _pipeline(self, partition: int) -> Pipeline:
+        return Pipeline(self._config.app_id, partition, self._config.ledger_partitions)
+
+    def _outbox(self, partition: int) -> Outbox:
+        assert self._ledger is not None
+        config = self._config
+        return Outbox(config.broker, config.app_id, config.topics, self._ledger, partition)
+
+    async def _disown(self, partition: int) -> None:
+        one = self.owned.pop(partition)
+        one.ready = False
+        if one.task is not None:
+            one.task.cancel()
+            await asyncio.wait({one.task})
+        await one.outbox.close()
+
+    async def give_up(self) -> None:
+        """Publish what was judged, and judge nothing more until the next assignment."""
+        self._assignment += 1
+        ready = [(partition, one) for partition, one in self.owned.items() if one.ready]
+        for _, one in ready:
+            one.ready, one.waiting_since = False, monotonic_s()
+        await asyncio.gather(*(self._publish(partition, one) for partition, one in ready))
+        self._tell()
+
+    async def finish(self) -> None:
+        """Publish for the last time and leave."""
+        await self.give_up()
+        for partition in list(self.owned):
+            await self._disown(partition)
+
+    async def _live(self, partition: int, one: Owned) -> None:
+        """Take a partition over, then publish what its judge says, until it is taken away."""
+        try:
+            async with self._taking_over:
+                await self._take_over(partition, one)
+            await self._begin(partition, one)
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(one.urgent.wait(), self._interval_s(partition, one))
+                one.urgent.clear()
+                if one.ready:
+                    await self._publish(partition, one)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            stop_now(Exit.STUCK, f"Ledger partition {partition}: {type(error).__name__}.")
+
+    async def _take_over(self, partition: int, one: Owned) -> None:
+        """Fence whoever judged here before, then read back everything they published."""
+        begun, config, nonce = monotonic_s(), self._config, secrets.token_bytes(16)
+        try:
+            await one.outbox.open(nonce)
+            count = await restore(
+                config.broker,
+                config.topics.customers,
+                partition,
+                nonce,
+                one.pipeline,
+                check_crcs=not config.embedded_broker,
+            )
+        except (Fenced, NotPublished, RestoreError, LayoutError, RestoreStuck) as error:
+            stop_now(_restore_exit(error), f"Ledger partition {partition} cannot be taken over: {error}.")
+        one.opened, one.waiting_since = True, monotonic_s()
+        seconds = monotonic_s() - begun
+        self._metrics.restore_seconds.observe(seconds)
+        log.info(
+            "ledger partition %d: %d records restored in %.2f s, reading on at offset %d",
+            *(partition, count, seconds, one.pipeline.next_offset),
+        )
+
+    async def _begin(self, partition: int, one: Owned) -> None:
+        """Seek the ledger to where the judge stands, and start judging.
+
+        If the partitions come and go meanwhile, this does nothing: the next assignment begins anew.
+        """
+        tp, at, consumer, assignment = (
+            TP(self._topic, partition),
+            one.pipeline.next_offset,
+            self._consumer,
+            self._assignment,
+        )
+        assert consumer is not None
+        try:
+            standing = (await consumer.thread.standing([tp]))[tp]
+            if not standing.begin <= at <= standing.end:
+                stop_now(
+                    Exit.MISSING,
+                    f"{tp.topic}/{partition}: the judge stands at offset {at}, the log holds "
+                    f"{standing.begin} to {standing.end}.",
+                )
+            await consumer.seek_wait({tp: at})
+        except IllegalStateError:
+            return  # the partition has just left
+        if assignment != self._assignment:
+            return
+        consumer._committed_offset[tp] = standing.committed
+        one.ready = True
+        consumer.release([tp])
+        self._tell()
+
+    def waiting_s(self) -> float:
+        """For how long a partition that is restored has been waiting for its turn; 0 if none is."""
+        since = [one.waiting_since for one in list(self.owned.values()) if one.opened and not one.ready]
+        return monotonic_s() - min(since) if since else 0.0
+
+    # ---------------------------------------------------------------- in
+
+    async def hear(self, tp: TP, chunk: Chunk) -> None:
+        """Judge one chunk of the ledger; one of an older assignment is passed over, it will be read again."""
+        one = self.owned.get(tp.partition)
+        begun = monotonic_s()
+        for record in chunk.records:
+            if one is None or not one.ready:
+                return
+            self._step(tp.partition, one, record)
+            if monotonic_s() - begun > TURN_S:
+                await asyncio.sleep(0)
+                begun = monotonic_s()
+
+    def _step(self, partition: int, one: Owned, record: Any) -> None:
+        append_ms = record.timestamp if record.timestamp_type == LOG_APPEND_TIME else None
+        try:
+            outcome = one.pipeline.step(Record(record.offset, append_ms, record.value))
+        except HoleError as error:
+            stop_now(Exit.MISSING, f"{self._topic}/{partition}: {error}.")
+        except Exception as error:
+            stop_now(Exit.POISON, f"{self._topic}/{partition} at offset {record.offset}: {type(error).__name__}.")
+        applied = self._metrics.applied
+        applied.labels("applied").inc(outcome.applied)
+        applied.labels("redelivered").inc(outcome.skipped)
+        applied.labels("repeated").inc(outcome.duplicates)
+        for words in outcome.conflicts:
+            log.warning("ledger partition %d: %s", partition, words)
+        if outcome.alerts or outcome.refused:
+            one.alerts += outcome.alerts
+            one.refused += outcome.refused
+            one.urgent.set()
+
+    # ---------------------------------------------------------------- out
+
+    def _lag(self, partition: int, one: Owned) -> int:
+        assert self._consumer is not None
+        end = self._consumer.thread.end(TP(self._topic, partition))
+        return max(end.end - one.pipeline.next_offset, 0) if end is not None else 0
+
+    def _interval_s(self, partition: int, one: Owned) -> float:
+        lagging = self._lag(partition, one) > 0
+        config = self._config
+        return (config.publish_interval_lag_ms if lagging else config.publish_interval_ms) / 1_000
+
+    async def _publish(self, partition: int, one: Owned) -> None:
+        """Publish everything that is not yet published; nothing if nothing happened."""
+        async with one.lock, self._publishing:
+            if not one.pipeline.moved:
+                return
+            # No await from here to the transaction: rows, alerts and position belong to one moment.
+            at, snapshot = one.pipeline.next_offset, one.pipeline.snapshot()
+            alerts, one.alerts = one.alerts, []
+            refused, one.refused = one.refused, []
+            begun = monotonic_s()
+            try:
+                await one.outbox.publish(snapshot.records, alerts, refused)
+            except Fenced as error:
+                stop_now(Exit.FENCED, f"Ledger partition {partition}: {error}.")
+            except NotPublished as error:
+                stop_now(Exit.WRITE_FAILED, f"Publishing: {error}.")
+            self._count(monotonic_s() - begun, len(snapshot.records), alerts, refused)
+            if self._consumer is not None:
+                self._consumer.durable[TP(self._topic, partition)] = at
+        self._tell()
+
+    def _count(self, seconds: float, rows: int, alerts: list[Alert], refused: list[DeadLetter]) -> None:
+        metrics = self._metrics
+        metrics.publish_seconds.observe(seconds)
+        metrics.publications.inc()
+        metrics.rows.inc(rows)
+        for alert in alerts:
+            metrics.alerts.labels(alert.kind).inc()
+        for letter in refused:
+            metrics.dead_letters.labels(self._topic, letter.reason).inc()
+
+    def _tell(self) -> None:
+        metrics = self._metrics
+        metrics.owned.set(len(self.owned))
+        metrics.ready.set(sum(one.ready for one in self.owned.values()))
+        metrics.customers.set(len(self.customers))
+        metrics.lag.set(sum(self._lag(partition, one) for partition, one in self.owned.items() if one.ready))
+
+
+def _restore_exit(error: Exception) -> Exit:
+    if isinstance(error, Fenced):
+        return Exit.FENCED
+    if isinstance(error, NotPublished):
+        return Exit.WRITE_FAILED
+    if isinstance(error, LayoutError):
+        return Exit.NEWER_LAYOUT
+    return Exit.STUCK if isinstance(error, RestoreStuck) else Exit.MISSING

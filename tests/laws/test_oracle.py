@@ -1,0 +1,105 @@
+"""Differential test: the kernels against the slow oracle that was written from docs/model.md alone."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.state import CUSTOMER
+from streams.arena import as_dict
+from streams.pipeline import Pipeline, Record
+from tests.driver import DAY, HOUR, Driver, feed
+from tests.oracle.judge import Oracle
+from tests.worlds import START_MS, world
+
+SAID = (
+    *("alert_id", "kind", "customer_id", "ts_ms", "episode", "change", "moment", "state_before", "state_after"),
+    *("risk_ppm", "p_negative_ppm", "at_risk_cents", "within_budget"),
+)
+NEARLY = {"risk_ppm": 2, "p_negative_ppm": 2, "at_risk_cents": 2}
+"""Rounded floats of two implementations may differ in the last unit or two; everything else is equal."""
+
+
+def differing(row: dict[str, Any], other: Any) -> list[str]:
+    """Fields in which a row and the oracle's row differ; floats to 1e-6, the rest exactly."""
+    out = []
+    for name in CUSTOMER.names or ():
+        mine, theirs = row[name], getattr(other, name)
+        if CUSTOMER[name].base.kind == "f":
+            same = np.allclose(mine, theirs, rtol=1e-6, atol=1e-9)
+        elif name.startswith("risk_day_"):
+            same = math.isclose(mine, theirs, abs_tol=2)
+        else:
+            same = mine == theirs
+        if not same:
+            out.append(f"{name}: {mine} against {theirs}")
+    return out
+
+
+def compare(ledger: list[Record], app_id: str = "whaleline") -> int:
+    """Judge a ledger twice and compare record by record; the number of alerts."""
+    pipeline, oracle = Pipeline(app_id), Oracle(app_id)
+    count = 0
+    for record in ledger:
+        mine = [alert.as_map() for alert in pipeline.step(record).alerts]
+        theirs = oracle.step(record.value, record.offset, record.append_ms)
+        assert [one["alert_id"] for one in mine] == [one["alert_id"] for one in theirs], (mine, theirs)
+        for one, other in zip(mine, theirs, strict=True):
+            for name in SAID:
+                assert (
+                    math.isclose(one[name], other[name], abs_tol=NEARLY[name])
+                    if name in NEARLY
+                    else (one[name] == other[name])
+                ), (name, one, other)
+        count += len(mine)
+    day = pipeline.last_tick_ms // DAY
+    theirs_by_name = oracle.settled(day)
+    rows = pipeline.settled_rows()
+    assert rows.keys() == theirs_by_name.keys()
+    for name, row in rows.items():
+        assert differing(as_dict(row), theirs_by_name[name]) == [], name
+    return count
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**9), st.sampled_from([0, HOUR, 3 * DAY]), st.sampled_from([20, 120, 400]))
+def test_the_kernels_agree_with_the_oracle(seed: int, disorder_ms: int, span_days: int) -> None:
+    """Random worlds with every kind of event, late ones too: equal alerts, equal rows."""
+    driver = Driver(now_ms=START_MS)
+    feed(driver, world(seed, 250, customers=4, span_days=span_days, disorder_ms=disorder_ms))
+    driver.wait(days=60)
+    compare(driver.ledger[0])
+
+
+@pytest.mark.parametrize("story_days", [400])
+def test_value_destroyers_agree_with_the_oracle(story_days: int) -> None:
+    """A customer who costs too much for months, then mends: both see the same turns."""
+    driver = Driver(now_ms=START_MS)
+    for day in range(story_days):
+        driver.now_ms = START_MS + day * DAY
+        if day < 200 and day % 4 == 0:
+            driver.support("call_closed", reason="how-to", handle_ms=1_500_000)
+        if day >= 200 and day % 10 == 0:
+            driver.buys("purchase", amount_cents=60_000, margin_cents=24_000)
+    assert [kind for kind in driver.kinds() if kind.startswith("value")] == [
+        "value_destroyer_entered",
+        "value_destroyer_escalated",
+        "value_destroyer_cleared",
+    ]
+    assert compare(driver.ledger[0]) >= 2
+
+
+def test_the_comparison_sees_a_planted_fault() -> None:
+    """Negative control: one cent in one row is found."""
+    driver = Driver(now_ms=START_MS)
+    feed(driver, world(5, 50, customers=2))
+    oracle = Oracle("whaleline")
+    for record in driver.ledger[0]:
+        oracle.step(record.value, record.offset, record.append_ms)
+    name, row = next(iter(driver.pipelines[0].settled_rows().items()))
+    row["life_margin_cents"] += 1
+    theirs = oracle.settled(driver.pipelines[0].last_tick_ms // DAY)[name]
+    assert [one.split(":")[0] for one in differing(as_dict(row), theirs)] == ["life_margin_cents"]

@@ -1,0 +1,159 @@
+"""What the worker leans on in Faust and aiokafka beyond their promises, one line each.
+
+Both are pinned. When one of these fails, a new release has changed something under our feet: read its
+source at the place named, adapt ``streams/transport.py`` (or the module the line names), then change the pin.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import aiokafka
+import faust
+import faust.worker
+import pytest
+from aiokafka.consumer import fetcher, group_coordinator, subscription_state
+from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import TopicPartition
+from faust.transport import consumer as faust_consumer
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+from streams.transport import Consumer, Thread
+
+# Method -> its parameters as we call or override it.
+SIGNATURES: dict[Callable[..., Any], str] = {
+    driver.AIOKafkaConsumerThread._create_worker_consumer: "self transport",
+    driver.AIOKafkaConsumerThread._fetch_records: "self consumer active_partitions timeout max_records",
+    driver.AIOKafkaConsumerThread._seek_wait: "self consumer partitions",
+    driver.AIOKafkaConsumerThread._ensure_consumer: "self",
+    driver.AIOKafkaConsumerThread.__post_init__: "self",
+    driver.AIOKafkaConsumerThread.call_thread: "self fun args kwargs",
+    driver.Consumer._new_consumer_thread: "self",
+    driver.Consumer._to_message: "self tp record",
+    faust_consumer.Consumer.ack: "self message",
+    faust_consumer.Consumer._add_gap: "self tp offset_from offset_to",
+    faust_consumer.Consumer._filter_tps_with_pending_acks: "self topics",
+    faust_consumer.Consumer._filter_committable_offsets: "self tps",
+    faust_consumer.Consumer._should_commit: "self tp offset",
+    faust_consumer.Consumer.on_buffer_full: "self tp",
+    faust_consumer.Consumer.perform_seek: "self",
+    faust_consumer.Consumer.on_partitions_revoked: "self revoked",
+    faust_consumer.Consumer.on_partitions_assigned: "self assigned generation_id",
+    faust_consumer.Consumer.commit: "self topics start_new_transaction",
+    faust_consumer.Consumer.on_stop: "self",
+    faust_consumer.ThreadDelegateConsumer.seek_wait: "self partitions",
+    faust.App._new_transport: "self",
+    faust.worker.Worker._schedule_shutdown: "self signal",
+    fetcher.Fetcher.fetched_records: "self partitions timeout max_records",
+    fetcher.Fetcher.seek_to: "self tp offset",
+    aiokafka.AIOKafkaConsumer.committed: "self partition",
+    aiokafka.AIOKafkaConsumer.beginning_offsets: "self partitions",
+    aiokafka.AIOKafkaConsumer.end_offsets: "self partitions",
+    aiokafka.AIOKafkaProducer.create_batch: "self",
+    aiokafka.AIOKafkaProducer.send_batch: "self batch topic partition",
+    BatchBuilder.append: "self timestamp key value headers",
+}
+
+# Place -> what must stand in its source, because we rely on it happening there.
+SENTENCES: dict[Any, list[str]] = {
+    # Our overrides of the commit are only asked because these two ask them.
+    faust_consumer.Consumer.force_commit: ["_filter_tps_with_pending_acks(topics)", "_commit_tps("],
+    faust_consumer.Consumer._commit_tps: ["_filter_committable_offsets(tps)"],
+    faust_consumer.Consumer._commit_offsets: ["assignment = self.assignment()", "if tp in assignment:"],
+    # The generation check that keeps chunks of an older assignment from a newer reader.
+    faust_consumer.Consumer.getmany: ["if self.flow_active:", "consumer_generation_id", "self.perform_seek()"],
+    faust_consumer.Consumer._drain_messages: ["offset >= r_offset", "set_read_offset(tp, offset)"],
+    driver.ConsumerRebalanceListener.on_partitions_assigned: ["consumer_generation_id = generation"],
+    driver.AIOKafkaConsumerThread._seek_wait: ["consumer.seek(tp, offset)", "_read_offset[tp] = offset"],
+    driver.AIOKafkaConsumerThread._create_worker_consumer: ["enable_auto_commit=False", "group_id=conf.id"],
+    # These are read when the consumer starts, after we have changed them.
+    aiokafka.AIOKafkaConsumer.start: [
+        "isolation_level=self._isolation_level",
+        "fetch_max_wait_ms=self._fetch_max_wait_ms",
+        "fetch_min_bytes=self._fetch_min_bytes",
+        "auto_offset_reset=self._auto_offset_reset",
+    ],
+    # A reset policy of none makes an offset outside the log an error; a seek clears an older error.
+    fetcher.Fetcher._proc_fetch_request: [
+        "self._default_reset_strategy != OffsetResetStrategy.NONE",
+        "OffsetOutOfRangeError({tp: fetch_offset})",
+        "tp_state.timestamp = now_ms",
+        "tp_state.highwater = highwater",
+    ],
+    fetcher.Fetcher.seek_to: ["del self._records[tp]"],
+    # Records leave together with the position behind them, markers included.
+    fetcher.FetchResult.getall: ["self._update_position()"],
+    fetcher.Fetcher.fetched_records: ["if partitions and tp not in partitions:"],
+    group_coordinator.GroupCoordinator.__init__: ["self._coordination_task = "],
+}
+
+# Class -> the attributes and properties we read.
+ATTRIBUTES: dict[type, list[str]] = {
+    subscription_state.TopicPartitionState: ["position", "has_valid_position"],
+    subscription_state.Subscription: ["assignment"],
+    subscription_state.Assignment: ["tps", "active", "state_value"],
+    aiokafka.AIOKafkaProducer: ["begin_transaction", "commit_transaction", "send", "start", "stop"],
+    faust_consumer.Consumer: ["flow_active", "seek_wait", "assignment"],
+}
+
+
+def label(place: Any) -> str:
+    return str(place.__qualname__)
+
+
+@pytest.mark.parametrize(("package", "release"), [("faust-streaming", "0.15.3"), ("aiokafka", "0.14.0")])
+def test_the_release_is_the_one_we_have_read(package: str, release: str) -> None:
+    assert version(package) == release, f"{package} is {version(package)}; all of this was read in {release}"
+
+
+@pytest.mark.parametrize("place", SIGNATURES, ids=label)
+def test_signature(place: Callable[..., Any]) -> None:
+    found = " ".join(inspect.signature(place).parameters)
+    assert found == SIGNATURES[place], f"{label(place)} now takes ({found}): adapt what overrides or calls it"
+
+
+@pytest.mark.parametrize("place", SENTENCES, ids=label)
+def test_behaviour(place: Any) -> None:
+    source = inspect.getsource(place)
+    gone = [one for one in SENTENCES[place] if one not in source]
+    assert not gone, f"{label(place)} no longer says {gone}: read it again before trusting the transport"
+
+
+@pytest.mark.parametrize("owner", ATTRIBUTES, ids=label)
+def test_attributes(owner: type) -> None:
+    gone = [name for name in ATTRIBUTES[owner] if not hasattr(owner, name)]
+    assert not gone, f"{label(owner)} has lost {gone}"
+
+
+def test_partition_state_has_what_the_end_of_a_log_is_told_by() -> None:
+    names = inspect.getsource(subscription_state.TopicPartitionState.__init__)
+    assert all(f"self.{name} = None" in names for name in ("highwater", "timestamp"))
+
+
+def test_both_libraries_mean_the_same_by_a_partition() -> None:
+    assert {TP("t", 1)} == {TopicPartition("t", 1)}
+
+
+def test_an_offset_outside_the_log_says_where() -> None:
+    assert OffsetOutOfRangeError({TopicPartition("t", 1): 5}).args[0] == {TP("t", 1): 5}
+
+
+def test_a_message_takes_what_we_give_it() -> None:
+    names = list(inspect.signature(ConsumerMessage.__init__).parameters)
+    assert names[:4] == ["self", "topic", "partition", "offset"]
+    assert {"timestamp", "timestamp_type", "headers", "key", "value", "checksum", "tp", "generation_id"} <= {
+        *names
+    }
+
+
+def test_our_classes_override_what_is_there_to_override() -> None:
+    for ours, theirs in ((Consumer, driver.Consumer), (Thread, driver.AIOKafkaConsumerThread)):
+        private = [name for name, one in vars(ours).items() if name.startswith("_") and inspect.isfunction(one)]
+        own = {"_settle", "_stop_settling", "_chunks", "_position", "_standing"}
+        missing = [name for name in private if name not in own and not hasattr(theirs, name)]
+        assert not missing, f"{label(theirs)} no longer has {missing}, so our version is never called"
