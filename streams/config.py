@@ -112,7 +112,6 @@ RULES: dict[str, Rule] = {
     "linger_ms": _whole(0, 1_000),
     "metrics_port": _whole(0, 65_535),
     "metrics_bind": _text(r"[0-9A-Za-z.:_-]{1,255}", "an address of this machine"),
-    "transactions": _switch(),
     "embedded_broker": _switch(),
 }
 TOPIC_RULE = _text(_NAME, "1 to 100 letters, digits, '.', '_' or '-'")
@@ -139,7 +138,6 @@ class Config:
     linger_ms: int = 5
     metrics_port: int = 0
     metrics_bind: str = "127.0.0.1"
-    transactions: bool = True
     embedded_broker: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import msgpack
@@ -210,7 +211,7 @@ class Demo:
         screen = Screen(sys.stderr if self.as_json else sys.stdout, heroes)
         feeder = None
         trouble = ""
-        with _ctrl_c_or_sigterm(), ExitStack() as stack:
+        with _asked_to_stop() as asked, ExitStack() as stack:
             try:
                 environment, config = self._stage(stack, screen)
                 worker = Worker(environment)
@@ -218,10 +219,8 @@ class Demo:
                 producer, consumer = _clients(config)
                 stack.callback(consumer.close)
                 feeder = Feeder(producer, config, simulation, self.speed)
-                self._play(screen, simulation, worker, feeder, Watcher(consumer, config, self.seen))
-            except KeyboardInterrupt:
-                screen.clear_wait()
-                screen.say("stopping")
+                watcher = Watcher(consumer, config, self.seen)
+                self._play(screen, simulation, worker, feeder, watcher, asked)
             except DemoError as error:
                 trouble = str(error)
         summary = self._summary(simulation, feeder.events if feeder else 0)
@@ -254,12 +253,13 @@ class Demo:
         return environment, load(None, environment)
 
     def _play(
-        self, screen: Screen, simulation: Simulation, worker: Worker, feeder: Feeder, watcher: Watcher
-    ) -> None:
-        """Feed and watch until the deadline, or until everything has been told."""
+        self, screen: Screen, simulation: Simulation, worker: Worker, feeder: Feeder, watcher: Watcher,
+        asked: Event,
+    ) -> None:  # fmt: skip
+        """Feed and watch until the deadline, until everything has been told, or until asked to stop."""
         feeder.until_ms += HEAD_START_DAYS * DAY_MS
         told, last_s, begun_s = False, self.started_s, self.started_s
-        while (left_s := self._left_s()) is None or left_s > 0:
+        while not asked.is_set() and ((left_s := self._left_s()) is None or left_s > 0):
             now_s = monotonic_s()
             if self.seen.first_alert_s is not None or self.for_s is not None:
                 feeder.advance(now_s - last_s, None if self.for_s is None else self.for_s + begun_s - now_s)
@@ -351,14 +351,21 @@ def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _ctrl_c_or_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the demo as Ctrl-C does."""
+def _asked_to_stop() -> Iterator[Event]:
+    """An event that Ctrl-C or SIGTERM sets; the second of them interrupts wherever we are.
 
-    def interrupt(_signal: int, _frame: Any) -> None:
-        raise KeyboardInterrupt
+    An interrupt in the middle of starting a process would leave it behind, so the first one is only noted.
+    """
+    asked = Event()
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def note(_signal: int, _frame: Any) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {which: signal.signal(which, note) for which in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield asked
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for which, handler in before.items():
+            signal.signal(which, handler)

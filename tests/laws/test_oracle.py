@@ -64,13 +64,13 @@ def compare(ledger: list[Record], app_id: str = "whaleline") -> int:
     return count
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10**9), st.sampled_from([0, HOUR, 3 * DAY]), st.sampled_from([20, 120, 400]))
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**9), st.sampled_from([0, HOUR, 3 * DAY]), st.sampled_from([10, 60, 200]))
 def test_the_kernels_agree_with_the_oracle(seed: int, disorder_ms: int, span_days: int) -> None:
     """Random worlds with every kind of event, late ones too: equal alerts, equal rows."""
     driver = Driver(now_ms=START_MS)
     feed(driver, world(seed, 250, customers=4, span_days=span_days, disorder_ms=disorder_ms))
-    driver.wait(days=60)
+    driver.wait(days=20)
     compare(driver.ledger[0])
 
 

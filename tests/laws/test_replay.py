@@ -16,7 +16,7 @@ from tests.driver import DAY, HOUR, SUPPORT, TOPIC_IDS, Driver, feed
 from tests.worlds import START_MS, world
 
 SEEDS = st.integers(0, 10**9)
-LAWS = settings(max_examples=25, deadline=None)
+LAWS = settings(max_examples=20, deadline=None)
 
 
 def lived(seed: int, **how: Any) -> Driver:

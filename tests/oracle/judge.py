@@ -349,12 +349,11 @@ class Oracle:
             waits = row.owed() or row.pending or row.state[Machine.SERVICE] != 0
             if not waits and tick % DAY_MS != 0:
                 continue
+            scores.settle(row, self._rules, day_of(tick))
             after = row.copy()
-            scores.settle(after, self._rules, day_of(tick))
-            settled = after.copy()
             due = self._timers(after, tick) | after.pending_moments
             after.pending = after.pending_moments = 0
             alerts += self._conclude(customer, after, max(tick, after.last_event_ms), due)
-            if after != settled:
+            if after != row:
                 self.rows[customer] = after
         return alerts

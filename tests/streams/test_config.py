@@ -16,7 +16,7 @@ broker = "one:9092, two:9093"
 app_id = "acme"
 ledger_partitions = 4
 source_clock = "source"
-transactions = false
+embedded_broker = true
 
 [topics]
 prefix = "acme-"
@@ -32,7 +32,7 @@ FILE_MISTAKES = {
     'broker = "kafka:0"': ["broker = 'kafka:0'", "HOST:PORT"],
     'source_clock = "sun"': ["source_clock = 'sun'", '"wall" or "source"'],
     'currency = "usd"': ["currency = 'usd'", "three capital letters"],
-    'transactions = "maybe"': ["transactions = 'maybe'", "true or false"],
+    'embedded_broker = "maybe"': ["embedded_broker = 'maybe'", "true or false"],
     "metrics_port = 70000": ["metrics_port = 70000", "65535"],
     'app_id = "a b"': ["app_id = 'a b'", "letters, digits"],
     "colour = 1": ["colour is not known", "broker"],
@@ -60,7 +60,7 @@ def test_the_file_is_heard(tmp_path: Path) -> None:
     config = load(written(tmp_path, GOOD), {})
     assert config.broker == "one:9092,two:9093"
     assert (config.app_id, config.ledger_partitions, config.source_clock) == ("acme", 4, "source")
-    assert config.transactions is False
+    assert config.embedded_broker is True
     assert config.topics.alerts == "acme-bells"
     assert config.topics.ledger == "acme-whaleline-ledger"
     assert [one.name for one in config.plan()][:2] == ["acme-support-calls", "acme-purchases"]
@@ -68,9 +68,9 @@ def test_the_file_is_heard(tmp_path: Path) -> None:
 
 def test_the_environment_wins_and_says_so(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD)
-    said = {"WHALELINE_LEDGER_PARTITIONS": "8", "WHALELINE_TOPICS_PREFIX": "b-", "WHALELINE_TRANSACTIONS": "1"}
+    said = {"WHALELINE_LEDGER_PARTITIONS": "8", "WHALELINE_TOPICS_PREFIX": "b-", "WHALELINE_EMBEDDED_BROKER": "0"}
     config = load(path, said)
-    assert (config.ledger_partitions, config.topics.alerts, config.transactions) == (8, "b-bells", True)
+    assert (config.ledger_partitions, config.topics.alerts, config.embedded_broker) == (8, "b-bells", False)
     origins = {one.key: one.origin for one in config.show()}
     assert origins["ledger_partitions"] == "WHALELINE_LEDGER_PARTITIONS"
     assert origins["app_id"] == str(path)

@@ -6,9 +6,11 @@ source at the place named, adapt ``streams/transport.py`` (or the module the lin
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any
 
 import aiokafka
@@ -23,7 +25,11 @@ from faust.transport import consumer as faust_consumer
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
-from streams.transport import Consumer, Thread
+from streams.app import create_app
+from streams.config import Config
+from streams.exits import Exit
+from streams.transport import Chunk, Consumer, Thread
+from streams.watchdog import Watchdog
 
 # Method -> its parameters as we call or override it.
 SIGNATURES: dict[Callable[..., Any], str] = {
@@ -157,3 +163,96 @@ def test_our_classes_override_what_is_there_to_override() -> None:
         own = {"_settle", "_stop_settling", "_chunks", "_position", "_standing"}
         missing = [name for name in private if name not in own and not hasattr(theirs, name)]
         assert not missing, f"{label(theirs)} no longer has {missing}, so our version is never called"
+
+
+TP_CALLS = TP("support-calls", 3)
+
+
+@pytest.fixture
+def consumer() -> Iterator[Consumer]:
+    """The worker's consumer, connected to nothing."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    found = create_app(Config(app_id="contract")).consumer
+    assert isinstance(found, Consumer)
+    yield found
+    found.thread.thread_loop.close()
+    loop.close()
+    asyncio.set_event_loop(None)
+
+
+def test_an_acknowledged_chunk_is_not_committed_before_it_is_durable(consumer: Consumer) -> None:
+    message = consumer._to_message(TP_CALLS, Chunk(10, 20, ()))
+    assert message.offset == 19
+    consumer.ack(message)
+    assert list(consumer._filter_tps_with_pending_acks()) == []
+    assert consumer._filter_committable_offsets([TP_CALLS]) == {}
+    consumer.durable[TP_CALLS] = 15
+    assert list(consumer._filter_tps_with_pending_acks()) == [TP_CALLS]
+    assert consumer._filter_committable_offsets([TP_CALLS]) == {TP_CALLS: 15}
+
+
+def test_what_is_committed_is_not_committed_again_nor_taken_back(consumer: Consumer) -> None:
+    consumer.durable[TP_CALLS] = 15
+    for committed, due in ((None, {TP_CALLS: 15}), (14, {TP_CALLS: 15}), (15, {}), (16, {})):
+        consumer._committed_offset[TP_CALLS] = committed
+        assert consumer._filter_committable_offsets([TP_CALLS]) == due
+
+
+def test_held_partitions_are_let_go_one_by_one(consumer: Consumer) -> None:
+    other = TP("support-calls", 4)
+    consumer.hold([TP_CALLS, other])
+    consumer.release([TP_CALLS])
+    assert consumer.thread.held == {other}
+
+
+# What the watchdog sees -> the fault it must find. Seconds are the watchdog's own limits.
+class Task:
+    def __init__(self, done: bool) -> None:
+        self._done = done
+
+    def done(self) -> bool:
+        return self._done
+
+
+def watched(**seen: Any) -> SimpleNamespace:
+    coordinator = SimpleNamespace(_coordination_task=Task(seen.get("coordination_ended", False)))
+    client = SimpleNamespace(_coordinator=coordinator)
+    consumer = SimpleNamespace(
+        _thread=SimpleNamespace(_consumer=client), unsettled_since=seen.get("unsettled_since")
+    )
+    return SimpleNamespace(
+        should_stop=seen.get("should_stop", False),
+        loop=SimpleNamespace(is_running=lambda: True, call_soon_threadsafe=seen.get("answers", lambda call: None)),
+        _consumer=consumer,
+        judge=SimpleNamespace(waiting_s=lambda: seen.get("waiting_s", 0.0)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "code"),
+    [
+        ({}, None),
+        ({"coordination_ended": True}, Exit.NO_PROGRESS),
+        ({"unsettled_since": 0.0}, Exit.STUCK),
+        ({"waiting_s": 121.0}, Exit.STUCK),
+    ],
+    ids=["nothing", "membership died", "no positions", "never began"],
+)
+def test_the_watchdog_finds(seen: dict[str, Any], code: Exit | None) -> None:
+    found = Watchdog(watched(**seen)).fault(now=1_000.0)
+    assert (found[0] if found else None) == code
+
+
+def test_the_watchdog_ends_a_worker_whose_loop_stands_still_or_that_does_not_stop() -> None:
+    answered = Watchdog(watched(answers=lambda call: call()), loop_s=5.0)
+    assert answered.fault(now=0.0) is None
+    long_after = 10.0**9
+    fault = answered.fault(now=long_after)
+    assert fault is not None
+    assert fault[0] is Exit.NO_PROGRESS
+    slow = Watchdog(watched(should_stop=True), stop_s=5.0)
+    assert slow.fault(now=0.0) is None
+    fault = slow.fault(now=long_after)
+    assert fault is not None
+    assert fault[0] is Exit.NO_PROGRESS

@@ -1,0 +1,74 @@
+"""The document of the wire says what the code does."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from schemas import block, codec
+from schemas.alerts import KINDS, VERSION, Alert, DeadLetter, Evidence
+from schemas.codes import Control, Kind, Reason
+from schemas.events import ABSENT, FIELDS, SHAPES, Event
+from streams.memory import RING, SEGMENT, Position, Recent
+from streams.outbox import ALERT_ID, NONCE_KEY
+from streams.pipeline import ROW_KEY
+from streams.topics import TopicNames
+from tests import wire_doc
+from tests.vectors import LETTER
+
+TEXT = wire_doc.PLACE.read_text(encoding="utf-8")
+BY_HAND, TABLES, _ = wire_doc.apart(TEXT)
+
+
+def test_the_generated_part_is_what_the_code_says() -> None:
+    assert wire_doc.generated() == TABLES, "after a change of schemas/: python -m tests.wire_doc"
+
+
+def test_every_kind_field_reason_and_entry_is_told() -> None:
+    for kind in SHAPES:
+        assert TABLES.count(f"\n| `{kind.name.lower()}` | {int(kind)} |") == (2 if kind is Kind.PROGRESS else 1)
+    for at, one in enumerate(FIELDS):
+        assert TABLES.count(f"\n| {at} | `{one.name}` |") == 1
+        assert one.doc
+        assert one.seed
+    assert set(wire_doc.REASONS) == set(Reason)
+    assert set(wire_doc.CONTROLS) == set(Control)
+    assert all(f"`{kind}`" in TABLES for kind in KINDS)
+
+
+def test_every_field_of_an_alert_has_a_meaning_and_every_meaning_a_field() -> None:
+    assert list(wire_doc.ALERT_FIELDS) == [one.name for one in dataclasses.fields(Alert)]
+    assert list(wire_doc.EVIDENCE_FIELDS) == [one.name for one in dataclasses.fields(Evidence)]
+    assert f"`version` ({VERSION}) in\nfront" in BY_HAND
+
+
+def test_every_field_belongs_to_some_kind() -> None:
+    used = {name for shape in SHAPES.values() for name in (*shape.needs, *shape.may)}
+    left = {one.name for one in FIELDS} - used - {*wire_doc.COMMON, *wire_doc.EVERYWHERE}
+    assert not left, f"fields that no kind carries: {left}"
+
+
+def test_a_table_keeps_its_columns_whatever_a_cell_holds() -> None:
+    assert list(wire_doc.table(("a", "b"), [("x|y", 1)])) == ["| a | b |", "|---|---|", "| x\\|y | 1 |"]
+
+
+def test_what_is_written_by_hand_agrees_with_the_code() -> None:
+    names = dataclasses.asdict(TopicNames()).values()
+    assert all(f"`{name}`" in BY_HAND for name in names)
+    assert (ROW_KEY, Recent.KEY, Position.KEY, NONCE_KEY) == (b"c", b"r", b"p", b"n")
+    assert all(f"\n| `{key.decode()}`" in BY_HAND for key in (ROW_KEY, Recent.KEY, Position.KEY, NONCE_KEY))
+    assert f"{RING:,} remembered" in BY_HAND
+    assert f"`000` to `{RING // SEGMENT - 1}`" in BY_HAND
+    assert f"header `{ALERT_ID}`" in BY_HAND
+    for magic in (block.EVENTS_MAGIC, block.CONTROL_MAGIC):
+        assert f"magic `{magic.decode()}`" in BY_HAND
+    assert block._HEAD.size == 4 + 2 + 2 + 4 * 4 + 8
+    assert f"{block._SOURCE.size} × `s`" in BY_HAND
+    assert ABSENT == -(2**31)
+    headers = [name for name, _ in LETTER.headers()]
+    assert isinstance(LETTER, DeadLetter)
+    assert all(f"`{name}`" in BY_HAND for name in headers)
+
+
+def test_the_example_is_accepted() -> None:
+    example = BY_HAND.split("```json\n")[1].split("```")[0]
+    assert isinstance(codec.decode(example.encode(), purchases=False), Event)
