@@ -225,9 +225,10 @@ def _clears_when(machine: codes.Machine, crossing: Any, row: Any, policy: Policy
             f"probability of a negative year below {below:g} after {int(rule['value_dwell_days'])} days",
             f"company's share of the cost at least {float(rule['value_company_share_clear']):g}",
         )
-    owed = [f"{len(open_slots)} open case(s) settled"] if open_slots else []
+    cases = "the open case" if len(open_slots) == 1 else f"{len(open_slots)} open cases"
+    owed = [f"{cases} settled"] if open_slots else []
     if any(int(row["case_flags"][slot]) & COMPANY_FLAGS for slot in open_slots):
-        owed = [f"{len(open_slots)} open case(s) settled, the company's own fault among them"]
+        owed = [f"{cases} settled, the company's own fault among them"]
     if machine is codes.Machine.SERVICE:
         quiet = f"{int(rule['service_quiet_days'])} quiet days with nothing owed"
         return (*owed, "a replacement, a credit or a granted escalation, with nothing open", quiet)

@@ -201,7 +201,7 @@ def replay(
     recorded by `whaleline ledger dump`. The same file gives the same bytes, and the same alert ids as live.
     """
     with _in_a_sentence():
-        policy = _policy(policy_file)
+        policy = None if policy_file is None else _policy(policy_file)
         from streams.replay import Outputs, run_replay
 
         size = max(1, events.stat().st_size) if events.is_file() else 1

@@ -259,7 +259,7 @@ class Demo:
         """Feed and watch until the deadline, until everything has been told, or until asked to stop."""
         feeder.until_ms += HEAD_START_DAYS * DAY_MS
         told, last_s, begun_s = False, self.started_s, self.started_s
-        while not asked.is_set() and ((left_s := self._left_s()) is None or left_s > 0):
+        while not asked.is_set() and self._left_s() > 0:
             now_s = monotonic_s()
             if self.seen.first_alert_s is not None or self.for_s is not None:
                 feeder.advance(now_s - last_s, None if self.for_s is None else self.for_s + begun_s - now_s)
@@ -279,10 +279,10 @@ class Demo:
                 self._sum_up(screen, self._summary(simulation, feeder.events))
                 screen.say("Everything has been told. Ctrl-C ends the demo.")
 
-    def _left_s(self) -> float | None:
+    def _left_s(self) -> float:
         """Seconds until the end; whoever asks for a look gets one, even if the kernels must be compiled first."""
         if self.for_s is None:
-            return None
+            return float("inf")
         elapsed_s, first_s = monotonic_s() - self.started_s, self.seen.first_alert_s
         if first_s is None:
             return max(self.for_s, PATIENCE_S) - elapsed_s

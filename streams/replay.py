@@ -21,7 +21,7 @@ from schemas.block import BlockError, Source
 from schemas.codec import Reject, decode, encode
 from schemas.codes import Kind, Reason
 from schemas.events import TS_MAX_MS
-from schemas.policy import Policy
+from schemas.policy import Policy, parse
 from streams.arena import as_dict
 from streams.intake import Clock, Intake, SourceRecord, opening
 from streams.ledgerfile import FileError, Frame, is_ledger, read, whole_file
@@ -82,7 +82,7 @@ class Payload(NamedTuple):
 def run_replay(
     events: Path,
     outputs: Outputs,
-    policy: Policy,
+    policy: Policy | None = None,
     *,
     app_id: str = "whaleline",
     partitions: int = 1,
@@ -90,7 +90,9 @@ def run_replay(
     as_of_ms: int | None = None,
     progress: Progress = lambda _: None,
 ) -> Summary:
-    """Judge ``events`` by ``policy`` and write alerts and final states; outputs appear only when complete.
+    """Judge ``events`` and write alerts and final states; the outputs appear only when complete.
+
+    ``policy`` None is the default policy.
 
     ``as_of_ms`` stops before events (of a ledger: records appended) at or after that time. A ledger brings
     its own policies and partitions. Raises ``ReplayError`` and ``FileError``.
@@ -103,10 +105,12 @@ def run_replay(
         states = stack.enter_context(whole_file(outputs.states))
         letters = stack.enter_context(whole_file(outputs.dead_letters)) if outputs.dead_letters else None
         if is_ledger(events):
+            if policy is not None:
+                raise ReplayError(f"{events} is a recorded ledger, which brings its own policies: name none")
             judge = _of_ledger(events, app_id, alerts, letters, as_of_ms, progress)
         else:
             judge = _Judge(app_id, partitions, str(events), alerts, letters)
-            judge.open(policy)
+            judge.open(policy or parse(""))
             _feed(events, judge, currency, as_of_ms, progress)
         judge.write_states(states)
         return judge.summary
@@ -140,9 +144,7 @@ class _Judge:
         try:
             outcome = self._pipelines[partition].step(record)
         except (BlockError, HoleError) as error:
-            raise ReplayError(
-                f"{self.name}: partition {partition}, offset {record.offset}: {error}"
-            ) from error
+            raise ReplayError(f"{self.name}: partition {partition}, offset {record.offset}: {error}") from error
         self.summary.conflicts += outcome.conflicts
         self.summary.events += outcome.applied
         self.summary.duplicates += outcome.duplicates

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from schemas import block, codec, state
 from schemas.alerts import KINDS, Alert, Evidence
 from schemas.codes import FIRST_PURCHASE_KIND, STATE_NAMES, Control, Kind, Machine, Moment, Reason
-from schemas.events import COMMON, DAY_MS, EVERYWHERE, FIELDS, SHAPES, TS_MIN_MS, Field, Type
+from schemas.events import COMMON, DAY_MS, EVERYWHERE, FIELDS, SHAPES, TS_MIN_MS, VERSION, Field, Type
 from tests.oracle.hashing import of_event
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ REASONS: dict[Reason, tuple[str, str]] = {
 """Each reason: what it means, and what to do about it."""
 
 ALERT_FIELDS: dict[str, str] = {
-    "alert_id": "128 bits in hex: blake2b of app id, customer id, kind, episode and change; a replay gives it again",
+    "alert_id": "128 bits in hex: blake2b of app id, customer id, kind, episode, change; a replay gives it again",
     "kind": "which machine, and whether the customer entered, escalated or was cleared",
     "customer_id": "who; also the record's key",
     "ts_ms": "when the border was crossed, ms UTC: the event's time or the tick's, never a worker's clock",
@@ -80,7 +80,7 @@ ALERT_FIELDS: dict[str, str] = {
     "company_share_ppm": "share of those periods' cost that the company caused, parts per million",
     "worth_cents": "margin still to come if the customer is alive and stays, discounted, cents",
     "at_risk_cents": "`worth_cents` times `risk_ppm`, cents",
-    "evidence": "why, strongest first: a list of the maps below",
+    "evidence": "why: a list of the maps below; failures strongest first, money in a fixed order",
     "actions": "what to do, best first; empty when cleared",
     "clears_when": "what would clear it, nearest first, in words; empty when cleared",
     "policy_version": "version of the policy it was judged by",
@@ -93,8 +93,8 @@ EVIDENCE_FIELDS: dict[str, str] = {
     "value": "how much was found, in `unit`",
     "unit": "`decayed count`, `log1p(weeks)`, `days`, `cents`, `contacts` or `moment`",
     "window": "over which time it was counted: a half-life, `364 d`, `n x 28 d`, `now`",
-    "contribution": "what it added: to the hazard's logarithm for failures, as a chance of being gone for `silence`, "
-    "cents for value (0 where it is not counted), 1 for a moment",
+    "contribution": "what it added: to the hazard's logarithm for failures, as a chance of being gone for "
+    "`silence`, cents for value (0 where it is not counted), 1 for a moment",
     "event_digests": "at most three digests of the newest events behind it, newest first",
 }
 
@@ -189,9 +189,7 @@ def fields() -> Iterator[str]:
 
 def attributes(shape: type[Alert] | type[Evidence], meanings: dict[str, str]) -> Iterator[str]:
     """The fields of an outbound record."""
-    rows = [
-        (f"`{one.name}`", PYTHON_TYPES[one.type], meanings[one.name]) for one in dataclasses.fields(shape)
-    ]
+    rows = [(f"`{one.name}`", PYTHON_TYPES[one.type], meanings[one.name]) for one in dataclasses.fields(shape)]
     return table(("field", "type", "meaning and unit"), rows)
 
 
@@ -199,8 +197,8 @@ def sizes() -> Iterator[str]:
     """Limits and sizes."""
     row = state.CUSTOMER.itemsize
     yield f"- A value on a source topic has at most {codec.MAX_BYTES:,} bytes and {codec.MAX_FIELDS} fields."
-    yield f"- A block holds 1 to {block.MAX_EVENTS:,} events of at most 255 source partitions; its version is "
-    yield f"  {block.BLOCK_VERSION}. Ingest keeps it under {block.MAX_BLOCK_BYTES:,} bytes."
+    yield f"- A block (version {block.BLOCK_VERSION}) holds 1 to {block.MAX_EVENTS:,} events of at most 255 source"
+    yield f"  partitions. Ingest keeps it under {block.MAX_BLOCK_BYTES:,} bytes."
     yield f"- A customer row of layout {state.LAYOUT} has {row} bytes; its changelog value has {row + 10} bytes:"
     yield "  layout `u2`, the ledger offset it includes `i8`, the row, all little-endian and without gaps."
 
@@ -216,7 +214,10 @@ def generated() -> str:
         "`progress` alone needs no customer and no event id; it may stand in either topic.",
         "",
         *(*kinds(False), "", "## Kinds on the purchase topic", "", *kinds(True), ""),
-        *("## Fields", "", *fields(), ""),
+        *("## Fields", ""),
+        f"Beside these, `version` (whole number, {VERSION}) stands in every event, and `currency` (text, the",
+        "deployment's three letters) may; neither is kept in the ledger.",
+        *("", *fields(), ""),
         *("## Reasons on the dead-letter topic", ""),
         *table(
             ("reason", "code", "the payload was refused because of", "what to do"),

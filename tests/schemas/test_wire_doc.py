@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 from schemas import block, codec
 from schemas.alerts import KINDS, VERSION, Alert, DeadLetter, Evidence
@@ -11,6 +12,7 @@ from schemas.events import ABSENT, FIELDS, SHAPES, Event
 from streams.memory import RING, SEGMENT, Position, Recent
 from streams.outbox import ALERT_ID, NONCE_KEY
 from streams.pipeline import ROW_KEY
+from streams.stories import STORIES
 from streams.topics import TopicNames
 from tests import wire_doc
 from tests.vectors import LETTER
@@ -38,7 +40,7 @@ def test_every_kind_field_reason_and_entry_is_told() -> None:
 def test_every_field_of_an_alert_has_a_meaning_and_every_meaning_a_field() -> None:
     assert list(wire_doc.ALERT_FIELDS) == [one.name for one in dataclasses.fields(Alert)]
     assert list(wire_doc.EVIDENCE_FIELDS) == [one.name for one in dataclasses.fields(Evidence)]
-    assert f"`version` ({VERSION}) in\nfront" in BY_HAND
+    assert f"`version` ({VERSION}) in front" in " ".join(BY_HAND.split())
 
 
 def test_every_field_belongs_to_some_kind() -> None:
@@ -67,6 +69,27 @@ def test_what_is_written_by_hand_agrees_with_the_code() -> None:
     headers = [name for name, _ in LETTER.headers()]
     assert isinstance(LETTER, DeadLetter)
     assert all(f"`{name}`" in BY_HAND for name in headers)
+
+
+def test_every_kind_has_a_seed_and_every_file_that_judges_one_is_there() -> None:
+    seeds = wire_doc.PLACE.with_name("seeds.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`([a-z_]+)`", seeds))
+    unsung = {"call_opened", "credit", "concession", "refund", "return", "dispatch", "part_shipped", "progress"}
+    assert {kind.name.lower() for kind in SHAPES} - told == unsung, "ordinary kinds: no seed asks for one of them"
+    for path in set(re.findall(r"`((?:kernels|streams|schemas)/\w*\.py)`", seeds)):
+        assert (wire_doc.PLACE.parents[1] / path).is_file(), path
+    stories = set(re.findall(r"`tests/stories/test_(\w+)\.py`", seeds))
+    assert stories == set(STORIES)
+
+
+def test_the_glossary_explains_each_word_once_in_one_sentence() -> None:
+    glossary = wire_doc.PLACE.with_name("glossary.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?!word|---)([^|]+) \| ([^|]+) \|$", glossary, re.MULTILINE)
+    words = [word for words, _ in rows for word in words.split(", ")]
+    assert len(words) == len(set(words)) > 80
+    for word, sentence in rows:
+        assert sentence.endswith("."), word
+        assert sentence.count(". ") == 0, word
 
 
 def test_the_example_is_accepted() -> None:

@@ -191,6 +191,13 @@ def test_a_recorded_ledger_is_judged_as_the_events_were(judged: Path, tmp_path: 
     assert alerts == {line["alert_id"]: line for line in lines(judged / "alerts.jsonl")}
 
 
+def test_a_recorded_ledger_brings_its_own_policies(tmp_path: Path) -> None:
+    ledger, policy = tmp_path / "ledger.wll", tmp_path / "policy.toml"
+    ledgerfile.write(ledger, Head("ledger", 1), [])
+    policy.touch()
+    assert "its own policies" in in_one_sentence(replayed(ledger, tmp_path / "out", "--policy", policy), 2)
+
+
 def _frames() -> list[Frame]:
     """What an ingester would have written of the history, fed with its midnights."""
     sources = {"support": Source(UUID(int=1), 0), "purchases": Source(UUID(int=2), 0)}
