@@ -43,6 +43,7 @@ $(READY): requirements.lock pyproject.toml | $(PY)
 	    || { echo "$(VENV) holds a Python that whaleline does not run on: 'make clean-venv', then 'make setup'." >&2; exit 1; }
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(VENV)/bin/whaleline compile
 	@touch $@
 
 demo: $(READY) ## watch it work: an embedded broker, a worker, a simulated floor, the board

@@ -91,6 +91,23 @@ def main() -> None:
         _fail(f"the three packages must lie side by side, but {', '.join(odd)}: reinstall whaleline", NOT_USABLE)
 
 
+@main.command(
+    "compile", epilog=_examples("whaleline compile       once after installing, or while an image is built")
+)
+def compile_kernels() -> None:
+    """Compile every kernel now, so that no worker compiles at its start.
+
+    The machine code is kept in numba's cache, beside the code or in NUMBA_CACHE_DIR.
+    """
+    from streams.clock import monotonic_s
+    from streams.pipeline import Pipeline
+
+    click.echo("Compiling the kernels; about half a minute where nothing is cached yet ...")
+    begun = monotonic_s()
+    Pipeline.warm()
+    click.echo(f"All kernels are compiled: {monotonic_s() - begun:.1f} s.")
+
+
 def _duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
     """Seconds of ``30``, ``30s``, ``2m`` or ``1h``."""
     if text is None:

@@ -7,7 +7,6 @@ everything that is not there yet will be read again by its successor.
 import logging
 import os
 import sys
-from collections.abc import Callable
 from enum import IntEnum
 from typing import NoReturn
 
@@ -42,14 +41,6 @@ SENTENCES: dict[Exit, str] = {
 """What each code means, for the log and for the operator's table."""
 
 
-def leave(code: int) -> NoReturn:
-    """End the process now, with nothing run on the way out."""
-    os._exit(code)
-
-
-_leave: Callable[[int], NoReturn] = leave
-
-
 def stop_now(code: Exit, detail: str) -> NoReturn:
     """Write one line that says why, and end the process without any further act.
 
@@ -61,4 +52,4 @@ def stop_now(code: Exit, detail: str) -> NoReturn:
         handler.flush()
     sys.stdout.flush()
     sys.stderr.flush()
-    _leave(int(code))
+    os._exit(int(code))

@@ -90,6 +90,7 @@ class Judge:
         self._taking_over = asyncio.Semaphore(TAKING_OVER)
         self._publishing = asyncio.Semaphore(PUBLISHING)
         self._assignment = 0
+        self._away = True
         self.owned: dict[int, Owned] = {}
         self.customers = Customers(self.owned)
 
@@ -101,6 +102,9 @@ class Judge:
             stop_now(Exit.MISSING, f"Topic {self._topic} was deleted and made again while this worker judged it.")
         self._consumer, self._ledger = consumer, ledger
         self._assignment += 1
+        self._away = False
+        for kept in self.owned.values():
+            kept.waiting_since = monotonic_s()
         for partition in set(self.owned) - mine:
             await self._disown(partition)
         for partition in sorted(mine):
@@ -131,9 +135,10 @@ class Judge:
     async def give_up(self) -> None:
         """Publish what was judged, and judge nothing more until the next assignment."""
         self._assignment += 1
+        self._away = True
         ready = [(partition, one) for partition, one in self.owned.items() if one.ready]
         for _, one in ready:
-            one.ready, one.waiting_since = False, monotonic_s()
+            one.ready = False
         await asyncio.gather(*(self._publish(partition, one) for partition, one in ready))
         self._tell()
 
@@ -214,7 +219,12 @@ class Judge:
         self._tell()
 
     def waiting_s(self) -> float:
-        """For how long a partition that is restored has been waiting for its turn; 0 if none is."""
+        """For how long a restored partition of this assignment has been waiting for its position, if one is.
+
+        Between two assignments nothing waits: a broker that is away may be away for long.
+        """
+        if self._away:
+            return 0.0
         since = [one.waiting_since for one in list(self.owned.values()) if one.opened and not one.ready]
         return monotonic_s() - min(since) if since else 0.0
 

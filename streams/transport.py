@@ -268,6 +268,8 @@ class Consumer(driver.Consumer):
         self.thread.held = frozenset(assigned)
         self.unsettled_since = monotonic_s()
         await super().on_partitions_assigned(assigned, generation_id)
+        if not assigned:
+            await self.perform_seek()  # Faust seeks nothing then, but what was ours must be let go
 
     async def perform_seek(self) -> None:
         """Set the positions of a new assignment.

@@ -184,11 +184,8 @@ def test_json_numbers_beyond_64_bits_are_out_of_range(number: int) -> None:
     refused(as_json({**smallest(Kind.SENTIMENT), "sentiment": number}), Reason.OUT_OF_RANGE)
 
 
-def test_a_support_event_among_the_purchases() -> None:
-    refused(CALL_MAP, Reason.WRONG_TOPIC, purchases=True)
-
-
 def test_progress_may_stand_in_either_topic_and_needs_only_its_time() -> None:
+    refused(CALL_MAP, Reason.WRONG_TOPIC, purchases=True)
     for purchases in (False, True):
         event = decode(as_json(smallest(Kind.PROGRESS)), purchases=purchases)
         assert isinstance(event, Event)

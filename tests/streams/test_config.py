@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ from streams.app import check_packages, create_app, load_policy
 from streams.config import DEFAULT, RULES, Config, ConfigError, load
 from streams.exits import SENTENCES, Exit
 from streams.metrics import Metrics
+
+ROOT = Path(__file__).resolve().parents[2]
 
 GOOD = """
 broker = "one:9092, two:9093"
@@ -139,6 +143,15 @@ def test_every_exit_code_has_its_sentence() -> None:
     assert set(SENTENCES) == set(Exit)
     assert sorted(Exit) == list(range(70, 78))
     assert all(sentence.endswith(".") for sentence in SENTENCES.values())
+
+
+@pytest.mark.parametrize("code", Exit)
+def test_stopping_says_why_and_ends_with_its_code(code: Exit) -> None:
+    script = f"from streams.exits import Exit, stop_now; stop_now(Exit({int(code)}), 'Partition 3.')"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert ended.returncode == code
+    assert SENTENCES[code] in ended.stderr
+    assert ended.stderr.strip().endswith("Partition 3.")
 
 
 def test_no_metric_can_name_a_customer() -> None:

@@ -1,0 +1,222 @@
+"""A whole deployment on a broker, seen from outside: its workers are processes, its state is what is in the topics."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
+
+from schemas.alerts import VERSION
+from schemas.codec import encode
+from streams.config import Config, load
+from streams.intake import ledger_partition
+from streams.pipeline import Pipeline, Record
+from streams.topics import apply
+from tests.oracle.judge import Oracle
+
+ROOT = Path(__file__).resolve().parents[2]
+DEADLINE_S = 120.0
+LOG_APPEND_TIME = 2
+Message = Any
+
+
+class Deployment:
+    """Topics under a prefix, and workers over them. Ends every worker it started."""
+
+    def __init__(self, broker: str, prefix: str, logs: Path, *, embedded: bool = False, **settings: str) -> None:
+        self.environment = {
+            "WHALELINE_BROKER": broker,
+            "WHALELINE_APP_ID": prefix.rstrip("-") or "whaleline",
+            "WHALELINE_TOPICS_PREFIX": prefix,
+            "WHALELINE_LEDGER_PARTITIONS": "3",
+            "WHALELINE_SOURCE_PARTITIONS": "2",
+            "WHALELINE_SOURCE_CLOCK": "source",
+            "WHALELINE_SESSION_TIMEOUT_S": "6",
+            "WHALELINE_EMBEDDED_BROKER": "true" if embedded else "false",
+            **{f"WHALELINE_{key.upper()}": value for key, value in settings.items()},
+        }
+        self.config: Config = load(None, self.environment)
+        self.broker, self._logs = broker, logs
+        self.workers: list[subprocess.Popen[bytes]] = []
+        if not embedded:
+            apply(broker, self.config.plan())
+        self._producer = Producer(
+            {"bootstrap.servers": broker, "enable.idempotence": not embedded, "linger.ms": 5}
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait()
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start one more worker."""
+        log = (self._logs / f"worker-{len(self.workers)}.log").open("wb")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("WHALELINE_")}
+        with log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "streams.cli", "worker"],
+                env={**kept, **self.environment, "PYTHONPATH": str(ROOT)},
+                cwd=self._logs,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.workers.append(worker)
+        return worker
+
+    def log(self) -> str:
+        """What the workers have logged, for a failing test to show."""
+        return "\n".join(path.read_text(errors="replace") for path in sorted(self._logs.glob("worker-*.log")))
+
+    def send(self, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
+        """Produce events ("support" | "purchases", fields), each topic's partition by customer."""
+        for topic, fields in events:
+            self.send_bytes(topic, fields["customer_id"], encode(fields))
+        self._producer.flush(30)
+
+    def send_bytes(self, topic: str, key: str, value: bytes) -> None:
+        """Produce raw bytes by key; ``flush`` comes with the next ``send``."""
+        name = self.config.topics.support_calls if topic == "support" else self.config.topics.purchases
+        partition = ledger_partition(key, self.config.source_partitions)
+        self._producer.produce(name, value, key.encode(), partition)
+        self._producer.poll(0)
+
+    def progress(self, until_ms: int) -> None:
+        """Let every source partition say that everything before a time has been sent."""
+        value = encode({"kind": "progress", "ts_ms": until_ms})
+        for name in (self.config.topics.support_calls, self.config.topics.purchases):
+            for partition in range(self.config.source_partitions):
+                self._producer.produce(name, value, None, partition)
+        self._producer.flush(30)
+
+    def read(self, topic: str) -> list[Message]:
+        """Every committed message of a topic as it stands, in the order of partition and offset."""
+        found = list(_to_the_end(self.broker, topic))
+        return sorted(found, key=lambda message: (message.partition(), message.offset()))
+
+    def ledger(self) -> list[list[Record]]:
+        """The ledger's records by partition."""
+        out: list[list[Record]] = [[] for _ in range(self.config.ledger_partitions)]
+        for message in self.read(self.config.topics.ledger):
+            kind, stamp = message.timestamp()
+            append_ms = stamp if kind == LOG_APPEND_TIME else None
+            out[message.partition()].append(Record(message.offset(), append_ms, message.value()))
+        return out
+
+    def state(self) -> list[Pipeline]:
+        """Each ledger partition's durable state, restored by what the customers topic holds."""
+        pipelines = [
+            Pipeline(self.config.app_id, at, self.config.ledger_partitions)
+            for at in range(self.config.ledger_partitions)
+        ]
+        for message in self.read(self.config.topics.customers):
+            pipelines[message.partition()].restore(message.key(), message.value())
+        for pipeline in pipelines:
+            pipeline.restored()
+        return pipelines
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Every committed alert."""
+        import msgpack
+
+        found = [msgpack.unpackb(message.value()) for message in self.read(self.config.topics.alerts)]
+        assert all(one["version"] == VERSION for one in found)
+        return found
+
+    def until(self, what: str, holds: Callable[[], bool]) -> None:
+        """Look at the topics again and again until something holds; fail with the logs after two minutes."""
+        end = time.monotonic() + DEADLINE_S
+        while not holds():
+            gone = [
+                worker.returncode for worker in self.workers if worker.poll() not in {None, -signal.SIGKILL, 0}
+            ]
+            assert time.monotonic() < end, f"not {what} after {DEADLINE_S:.0f} s\n{self.log()}"
+            assert not gone, f"a worker ended with {gone} before {what}\n{self.log()}"
+
+    def settled(self, tick_ms: int) -> bool:
+        """Whether every partition has judged its ledger to the end, and time has come to ``tick_ms``."""
+        ends = [len(log) for log in self.ledger()]
+        states = self.state()
+        return all(one.next_offset == end for one, end in zip(states, ends, strict=True)) and all(
+            one.last_tick_ms >= tick_ms for one in states
+        )
+
+    def verdict(self) -> dict[str, Any]:
+        """Compare the topics with the pure-Python oracle over the ledger; every count should be zero."""
+        from streams.arena import as_dict
+        from tests.laws.test_oracle import differing
+
+        expected: list[str] = []
+        wrong = rows = 0
+        seen: set[tuple[str, int, int]] = set()
+        for log, state in zip(self.ledger(), self.state(), strict=True):
+            oracle = Oracle(self.config.app_id, self.config.ledger_partitions)
+            for record in log:
+                expected += [one["alert_id"] for one in oracle.step(record.value, record.offset, record.append_ms)]
+                seen |= _sources(record.value)
+            theirs = oracle.settled(state.last_tick_ms // 86_400_000)
+            mine = state.settled_rows()
+            rows += len(mine)
+            wrong += len(mine.keys() ^ theirs.keys())
+            wrong += sum(
+                bool(differing(as_dict(row), theirs[name])) for name, row in mine.items() if name in theirs
+            )
+        alerts = [one["alert_id"] for one in self.alerts()]
+        return {
+            "rows": rows,
+            "alerts": len(expected),
+            "rows_wrong": wrong,
+            "alerts_missing": len(set(expected) - set(alerts)),
+            "alerts_phantom": len(set(alerts) - set(expected)),
+            "alerts_doubled": len(alerts) - len(set(alerts)),
+            "events_in_ledger": len(seen),
+        }
+
+
+def _sources(value: bytes) -> set[tuple[str, int, int]]:
+    from schemas.block import Block, decode
+
+    content = decode(value)
+    if not isinstance(content, Block):
+        return set()
+    return {
+        (str(content.sources[int(content.source[at])].topic), content.sources[int(content.source[at])].partition,
+         int(content.offset[at]))
+        for at in range(content.n)
+    }  # fmt: skip
+
+
+def _to_the_end(broker: str, topic: str) -> Iterator[Message]:
+    consumer = Consumer({
+        "bootstrap.servers": broker,
+        "group.id": "looks-on",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "isolation.level": "read_committed",
+        "fetch.wait.max.ms": 20,
+    })  # fmt: skip
+    try:
+        partitions = consumer.list_topics(topic, 10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
+        left = set(partitions)
+        while left:
+            for message in consumer.consume(5_000, 1.0):
+                if message.error() is None:
+                    yield message
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    left.discard(message.partition())
+                else:
+                    raise RuntimeError(message.error())
+    finally:
+        consumer.close()
