@@ -108,7 +108,8 @@ def encode_events(events: Sequence[Sourced]) -> bytes:
         raise BlockError(f"a block holds 1 to {MAX_EVENTS} events, not {len(events)}")
     first: dict[Source, int] = {}
     for one in events:
-        first.setdefault(one.source, one.offset)
+        if not 0 <= one.offset - first.setdefault(one.source, one.offset) < 2**32:
+            raise BlockError("the offsets of one source must ascend, and lie less than 2^32 apart")
     if len(first) > 255:
         raise BlockError(f"a block holds at most 255 sources, not {len(first)}")
     order = {source: index for index, source in enumerate(first)}

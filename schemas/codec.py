@@ -5,6 +5,7 @@ Nothing here looks at a clock, a policy or a topic's history, so a retry repeats
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,11 @@ from schemas.events import COMMON, EVERYWHERE, FIELD, SHAPES, VERSION, Event, Fi
 
 MAX_BYTES = 65_536
 MAX_FIELDS = 64
+MAX_DEPTH = 64
+"""How deep JSON may nest; far from Python's own limit, which depends on who calls."""
+
 PPM = 1_000_000
+_JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 _KINDS = {kind.name.lower(): kind for kind in Kind}
 _ALLOWED = {
@@ -113,7 +118,18 @@ def _from_msgpack(raw: bytes) -> Any:
 
 
 def _from_json(raw: bytes) -> Any:
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(raw) > MAX_DEPTH:
+        raise _Refusal(Reason.TOO_DEEP, "the value is nested too deeply")
     return json.loads(raw.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_no_constant)
+
+
+def _depth(raw: bytes) -> int:
+    """How deep JSON nests, told by its brackets outside texts."""
+    deepest = depth = 0
+    for byte in _JSON_TEXT.sub(b"", raw):
+        depth += (byte in b"[{") - (byte in b"]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _no_constant(name: str) -> Any:

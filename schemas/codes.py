@@ -211,7 +211,6 @@ class CaseFlag(IntFlag):
     REOPENED = 32
     KNOWN_FAULT = 64
     TOLD_UNANSWERED = 128
-    TOLD_OVERDUE = 256
     TICKET = 512
     REPEAT = 1024
 

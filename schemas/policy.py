@@ -292,11 +292,12 @@ def _read_evidence(tables: dict[str, Any], record: NDArray[np.void], origin: str
         table = _table(tables.pop(name, {}), f"evidence.{name}", origin)
         section = f"evidence.{name}"
         weight = Setting(section, "weight", rule.weight, -10, 10, "")
+        fades = rule.kind is not Evidence.UNANSWERED_TICKET
         life = Setting(section, "half_life_days", float(rule.half_life_days), 0.1, 3650, "")
         record["weight"][0, rule.kind] = _number(table.pop("weight", rule.weight), weight, origin)
-        days = _number(table.pop("half_life_days", life.default), life, origin)
+        days = _number(table.pop("half_life_days", life.default) if fades else life.default, life, origin)
         record["half_life_days"][0, rule.kind] = days
-        _nothing_left(table, section, ("weight", "half_life_days"), origin)
+        _nothing_left(table, section, ("weight", "half_life_days") if fades else ("weight",), origin)
     _nothing_left(tables, "evidence", [rule.kind.name.lower() for rule in EVIDENCE], origin)
 
 

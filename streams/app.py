@@ -4,6 +4,7 @@ import asyncio
 import importlib.util
 import logging
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,7 @@ def create_app(config: Config, policy: Policy | None = None, metrics: Metrics | 
         broker=";".join(f"kafka://{one}" for one in config.broker.split(",")),
         store="memory://",
         autodiscover=False,
+        datadir=tempfile.mkdtemp(prefix="whaleline-"),  # Faust insists on one; nothing of ours is in it
         web_enabled=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -138,8 +140,8 @@ def create_app(config: Config, policy: Policy | None = None, metrics: Metrics | 
         worker_redirect_stdouts=False,
     )
     app.config = config
-    app.ingest = Ingest(config, policy, metrics)
     app.judge = Judge(config, metrics)
+    app.ingest = Ingest(config, policy, metrics, app.judge.passed_ms)
     app.customers = app.judge.customers
     _agents(app)
     return app

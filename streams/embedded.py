@@ -80,9 +80,7 @@ class EmbeddedBroker:
     def bootstrap(self) -> str:
         """``host:port`` of the running broker."""
         if self._process is None:
-            raise EmbeddedBrokerError(
-                "the embedded broker is not running: start it before asking its address"
-            )
+            raise EmbeddedBrokerError("the embedded broker is not running: start it before asking its address")
         return self._bootstrap
 
     @property
@@ -113,9 +111,7 @@ class EmbeddedBroker:
                 complaints.seek(0)
                 reason = complaints.read().decode(errors="replace").strip().splitlines()
                 raise EmbeddedBrokerError(
-                    reason[-1]
-                    if reason
-                    else f"the embedded broker gave no address in {self._start_timeout_s:g} s"
+                    reason[-1] if reason else f"the embedded broker gave no address in {self._start_timeout_s:g} s"
                 )
         self._process, self._bootstrap = process, address
 
@@ -181,9 +177,7 @@ def library_path() -> Path:
     """
     found = importlib.util.find_spec("confluent_kafka")  # found, not imported: nothing is loaded yet
     if found is None or not found.submodule_search_locations:
-        raise EmbeddedBrokerError(
-            f"the embedded broker needs confluent-kafka, which is not installed: {INSTALL}"
-        )
+        raise EmbeddedBrokerError(f"the embedded broker needs confluent-kafka, which is not installed: {INSTALL}")
     for place in found.submodule_search_locations:
         package = Path(place)
         homes = (package.parent / "confluent_kafka.libs", package / ".dylibs", package / ".libs", package)
@@ -305,9 +299,7 @@ def _topic(text: str) -> tuple[str, int]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m streams.embedded --topics NAME:PARTITIONS ...``; lives until its stdin closes."""
-    parser = argparse.ArgumentParser(
-        description="A mock Kafka broker on loopback; lives until its stdin closes."
-    )
+    parser = argparse.ArgumentParser(description="A mock Kafka broker on loopback; lives until its stdin closes.")
     parser.add_argument("--topics", nargs="*", type=_topic, default=[], metavar="NAME:PARTITIONS")
     parser.add_argument("--rebalance-delay-ms", type=int, default=0, metavar="MS")
     wanted = parser.parse_args(arguments)

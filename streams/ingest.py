@@ -8,7 +8,7 @@ acknowledged, and the first write that fails ends the process.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import aiokafka
@@ -20,7 +20,7 @@ from schemas.policy import Policy
 from streams.clock import monotonic_s, now_ms
 from streams.config import Config
 from streams.exits import Exit, stop_now
-from streams.intake import Batch, Clock, Intake, SourceRecord, opening
+from streams.intake import FOREVER, SKEW_MS, Batch, Clock, Intake, SourceRecord, opening
 from streams.metrics import Metrics
 from streams.topics import MAX_RECORD_BYTES, TopicInfo
 from streams.transport import Chunk, Consumer
@@ -35,7 +35,11 @@ BATCH_BYTES = 1_000_000
 class Ingest:
     """One worker's way into the ledger; lives on the event loop."""
 
-    def __init__(self, config: Config, policy: Policy, metrics: Metrics) -> None:
+    def __init__(
+        self, config: Config, policy: Policy, metrics: Metrics, passed_ms: Callable[[], int | None]
+    ) -> None:
+        self._passed_ms = passed_ms
+        self._alone = True
         self._config = config
         self._policy = policy
         self._metrics = metrics
@@ -74,6 +78,7 @@ class Ingest:
             self._intake.assign(list(self._places))
             names = (self._config.topics.support_calls, self._config.topics.purchases)
             topics = [(name, infos[name].topic_id, infos[name].partitions) for name in names]
+            self._alone = len(starts) == sum(partitions for _, _, partitions in topics)
             self._opening = opening(topics, self._policy) if starts else []
         self._wake.set()
 
@@ -163,11 +168,19 @@ class Ingest:
         if self._opening:
             await self._open()
         self._mark_ends(now)
-        batch = self._intake.take(now)
+        batch = self._intake.take(now, self._not_after_ms())
         if batch.records or batch.dead_letters or batch.done:
             await self._write(batch)
             self._wake.set()
         self._hold_back()
+
+    def _not_after_ms(self) -> int:
+        """How far a backlog may be worked off before the other workers' sources have come as far.
+
+        What they have done is known from the ledger; a worker that judges none of it is not held back.
+        """
+        passed = None if self._alone else self._passed_ms()
+        return FOREVER if passed is None else passed + SKEW_MS
 
     async def _open(self) -> None:
         """Tell every ledger partition which sources there are and what the policy is, before any event."""

@@ -30,11 +30,14 @@ from schemas.codes import Kind
 from schemas.policy import Policy
 
 HOUR_MS = 3_600_000
+SKEW_MS = 24 * HOUR_MS
+"""How far a worker may run ahead of the slowest source while it works off a backlog."""
+
 NEVER = -1
 FOREVER = 2**62
-BLOCK_EVENTS = min(MAX_EVENTS, 4096)
-EVENT_BYTES_MAX = 4_096
+EVENT_BYTES_MAX = 1_280
 """No accepted event takes more room in a block than this, so a block's size follows from its count."""
+BLOCK_EVENTS = min(MAX_EVENTS, MAX_BLOCK_BYTES // EVENT_BYTES_MAX)
 
 
 class Clock(Enum):
@@ -147,13 +150,19 @@ class Intake:
         """Sources with as many waiting events as are kept: read no more of them for now."""
         return {source for source, queue in self._queues.items() if len(queue.events) >= self._max_buffered}
 
-    def take(self, now_ms: int) -> Batch:
-        """Everything whose order is settled at ``now_ms``, with progress behind it."""
+    def take(self, now_ms: int, not_after_ms: int = FOREVER) -> Batch:
+        """Everything whose order is settled at ``now_ms``, with progress behind it.
+
+        ``not_after_ms`` holds back a worker that runs ahead of the others: of a backlog, only events up to it
+        are taken. What happens now is never held back.
+        """
         while (source := self._first(now_ms)) is not None:
             queue = self._queues[source]
             one = queue.events[0]
             ts_ms = min(one.event.ts_ms, now_ms)
             self._report(now_ms, ts_ms)
+            if not_after_ms < ts_ms < now_ms - SKEW_MS:
+                break
             queue.events.popleft()
             queue.seen_ms = max(queue.seen_ms, ts_ms)
             self._append(one)
@@ -227,7 +236,7 @@ class Intake:
         block = self._blocks.setdefault(partition, [])
         block.append(one)
         self._batch.events += 1
-        if len(block) >= BLOCK_EVENTS or len(block) * EVENT_BYTES_MAX >= MAX_BLOCK_BYTES:
+        if len(block) >= BLOCK_EVENTS:
             self._batch.records.append((partition, encode_events(self._blocks.pop(partition))))
 
     def _flush(self) -> None:

@@ -218,6 +218,10 @@ class Judge:
         consumer.release([tp])
         self._tell()
 
+    def passed_ms(self) -> int | None:
+        """The time that every source has passed, by the newest of our ledger partitions; None without any."""
+        return max((one.pipeline.passed_ms for one in self.owned.values() if one.ready), default=None)
+
     def waiting_s(self) -> float:
         """For how long a restored partition of this assignment has been waiting for its position, if one is.
 

@@ -81,7 +81,7 @@ class Position:
     budget_day: int = -1
     budget_used: int = 0
     _since_position: int = 0
-    _stored_records: int | None = None
+    _missing: int = 0
 
     KEY = b"p"
 
@@ -129,6 +129,8 @@ class Position:
         recent.count = body["remembered"]
         self.budget_day, self.budget_used = body["budget"]
         ticking.unpack(body)
+        # Compaction keeps the newest record of each key, so those of the last publication are all there.
+        self._missing = body["records"] - 1 - self._since_position
         self._since_position = 0
         policy: str | None = body["policy"]
         return policy
@@ -139,7 +141,9 @@ class Position:
             self._since_position += 1
 
     def check_whole(self) -> None:
-        """Refuse a changelog that ends in records no position covers."""
+        """Refuse a changelog whose last publication is not whole, at its end or in its middle."""
+        if self._missing > 0:
+            raise RestoreError(f"the last publication lacks {self._missing} of its records")
         if self._since_position:
             raise RestoreError(
                 f"the changelog ends with {self._since_position} records that no position covers: "

@@ -100,7 +100,8 @@ class Outbox:
         await producer.begin_transaction()
         dead = self._topics.dead_letters
         heard = [
-            await producer.send(dead, one.value or b"", one.record_key, headers=one.headers()) for one in refused
+            await producer.send(dead, one.value or b"", one.record_key, self._partition, headers=one.headers())
+            for one in refused
         ]
         said = [
             (one.customer_id.encode(), one.to_msgpack(), [(ALERT_ID, one.alert_id.encode())]) for one in alerts

@@ -87,6 +87,11 @@ class Pipeline:
         return self._ticking.last_ms
 
     @property
+    def passed_ms(self) -> int:
+        """The time that every source has passed, as far as this ledger partition knows; -1 if unknown."""
+        return self._ticking.passed_ms
+
+    @property
     def moved(self) -> bool:
         """Whether something happened since the last snapshot."""
         return self._moved
@@ -108,7 +113,10 @@ class Pipeline:
             raise HoleError(self.next_offset, record.offset)
         content = decode(record.value)
         if isinstance(content, Entry):
-            self._control(content, record.append_ms, outcome)
+            try:
+                self._control(content, record.append_ms, outcome)
+            except (KeyError, TypeError, ValueError) as error:
+                raise BlockError(f"control entry {content.control.name} cannot be used: {error}") from error
         else:
             self._events(content, record.append_ms, outcome)
         self._position.next_offset = record.offset + 1

@@ -37,19 +37,24 @@ class Ticking:
         """Everything of ``source`` before ``until_ms`` stands earlier in this ledger partition."""
         self._until[source] = max(until_ms, self._until.get(source, NEVER))
 
-    def due(self) -> Iterator[int]:
-        """Each tick now due, in order; ``last_ms`` moves with it.
-
-        The first time all sources have reported only sets the last tick. Hours more than 40 days back tick
-        only at midnight.
-        """
+    @property
+    def passed_ms(self) -> int:
+        """The time that every source known has passed; -1 while one has not reported."""
         reported = [
             self._until.get(Source(topic, partition), NEVER)
             for topic, partitions in self._partitions.items()
             if topic not in self._retired
             for partition in range(partitions)
         ]
-        until_ms = min(reported, default=NEVER) // HOUR_MS * HOUR_MS
+        return min(reported, default=NEVER)
+
+    def due(self) -> Iterator[int]:
+        """Each tick now due, in order; ``last_ms`` moves with it.
+
+        The first time all sources have reported only sets the last tick. Hours more than 40 days back tick
+        only at midnight.
+        """
+        until_ms = self.passed_ms // HOUR_MS * HOUR_MS
         if until_ms < 0:
             return
         if self.last_ms == NEVER:

@@ -102,15 +102,14 @@ class Change:
     findings: tuple[Finding, ...] = ()
 
 
-def plan(
-    names: TopicNames, ledger_partitions: int, source_partitions: int, replication: int
-) -> list[TopicPlan]:
+def plan(names: TopicNames, ledger_partitions: int, source_partitions: int, replication: int) -> list[TopicPlan]:
     """Say which topics whaleline needs, sources first.
 
-    Customers and alerts have the ledger's partition count, because one ledger partition's
-    judge writes both in one transaction. Dead letters are few, and read by people: one
-    partition keeps them in order. From three replicas on, our topics want all but one in
-    sync, without which an acknowledged write may still be lost with one machine.
+    Customers, alerts and dead letters have the ledger's partition count, because one ledger
+    partition's judge writes to its own partition of each in one transaction: one that dies in
+    the middle then holds up the readers of that partition, not of all. From three replicas on,
+    our topics want all but one in sync, without which an acknowledged write may still be lost
+    with one machine.
     """
     assert min(ledger_partitions, source_partitions, replication) > 0
     safe = {"min.insync.replicas": str(replication - 1)} if replication >= 3 else {}
@@ -124,14 +123,12 @@ def plan(
         (names.ledger, ledger_partitions, ledger, "accepted events in the order they are judged", True),
         (names.customers, ledger_partitions, latest, "the latest state of each customer", True),
         (names.alerts, ledger_partitions, kept, "alerts raised and cleared", True),
-        (names.dead_letters, 1, {**kept, **large}, "events not accepted, with the reason", False),
+        (names.dead_letters, ledger_partitions, {**kept, **large}, "events not accepted, with the reason", True),
     )
     return [TopicPlan(*row, replication) for row in rows]
 
 
-def apply(
-    bootstrap: str, plans: Sequence[TopicPlan], timeout_s: float = TIMEOUT_S, **client: Any
-) -> list[Change]:
+def apply(bootstrap: str, plans: Sequence[TopicPlan], timeout_s: float = TIMEOUT_S, **client: Any) -> list[Change]:
     """Create the missing topics; return one Change for each plan, in its order.
 
     A topic that exists is never altered: how it differs stands in its Change. When this

@@ -51,9 +51,7 @@ def tracked(root: Path) -> list[Path]:
     """Every file that is, or would be, in the repository, relative to ``root``; in a plain folder, all."""
     if not (root / ".git").exists():
         files = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-        return sorted(
-            path for path in files if path.parts[0] not in BUILT and "__pycache__" not in path.parts
-        )
+        return sorted(path for path in files if path.parts[0] not in BUILT and "__pycache__" not in path.parts)
     command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, check=True, capture_output=True).stdout.decode()
     return sorted(Path(name) for name in listed.split("\0") if name and (root / name).is_file())
@@ -227,9 +225,7 @@ def locks_agree(root: Path) -> list[str]:
 
 def _pins(lock: Path) -> set[str]:
     return {
-        line.rstrip(" \\")
-        for line in lock.read_text(encoding="utf-8").splitlines()
-        if re.match(r"\w.*==", line)
+        line.rstrip(" \\") for line in lock.read_text(encoding="utf-8").splitlines() if re.match(r"\w.*==", line)
     }
 
 

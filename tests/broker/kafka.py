@@ -180,9 +180,7 @@ class Kafka:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # A leading dash would read as an option.
         cluster = cluster.replace("-", "w")
-        command = self._command(
-            "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)
-        )
+        command = self._command("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
         done = subprocess.run(command, capture_output=True, text=True, timeout=START_S, check=False)
         if done.returncode:
             raise RuntimeError(f"Kafka could not format its storage:\n{done.stdout}{done.stderr}")

@@ -145,7 +145,7 @@ def test_a_publication_arrives_whole_and_in_order(play: Any) -> None:
         alerts = await stage.read(stage.names.alerts, PARTITION, b"C1")
         assert dict(alerts[0].headers)["alert-id"] == an_alert(1).alert_id.encode()
         assert alerts[0].value == an_alert(1).to_msgpack()
-        dead = await stage.read(stage.names.dead_letters, 0, a_refusal().record_key)
+        dead = await stage.read(stage.names.dead_letters, PARTITION, a_refusal().record_key)
         assert (dead[0].value, dict(dead[0].headers)["reason"]) == (b"payload", b"future")
 
     play(story)

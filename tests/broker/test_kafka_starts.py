@@ -71,9 +71,7 @@ async def write_one_commit_one_abort(bootstrap: str, topic: str) -> None:
         await producer.abort_transaction()
 
 
-def test_a_reader_of_committed_records_never_sees_an_aborted_one(
-    kafka_broker: str, topic_prefix: str
-) -> None:
+def test_a_reader_of_committed_records_never_sees_an_aborted_one(kafka_broker: str, topic_prefix: str) -> None:
     topic = topic_prefix + "ledger"
 
     async def story() -> tuple[list[bytes], list[bytes]]:
@@ -106,9 +104,7 @@ def test_a_second_owner_fences_the_first(kafka_broker: str, topic_prefix: str) -
     asyncio.run(asyncio.wait_for(story(), DEADLINE_S))
 
 
-def test_a_killed_broker_returns_on_its_port_with_its_records(
-    kafka_of_its_own: Kafka, topic_prefix: str
-) -> None:
+def test_a_killed_broker_returns_on_its_port_with_its_records(kafka_of_its_own: Kafka, topic_prefix: str) -> None:
     kafka, topic = kafka_of_its_own, topic_prefix + "ledger"
     asyncio.run(asyncio.wait_for(write_one_commit_one_abort(kafka.bootstrap, topic), DEADLINE_S))
     before = kafka.pid

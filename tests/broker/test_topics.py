@@ -29,9 +29,7 @@ DAY_MS = 86_400_000
 
 def fresh_names() -> TopicNames:
     tail = uuid.uuid4().hex[:8]
-    return TopicNames(
-        *(f"{role}-{tail}" for role in ("calls", "buys", "ledger", "customers", "alerts", "dead"))
-    )
+    return TopicNames(*(f"{role}-{tail}" for role in ("calls", "buys", "ledger", "customers", "alerts", "dead")))
 
 
 def settings_of(bootstrap: str, topic: str) -> dict[str, str]:
@@ -59,7 +57,7 @@ def test_the_plan_says_what_each_topic_must_be():
         "whaleline-ledger": 8,
         "whaleline-customers": 8,
         "alerts": 8,
-        "whaleline-dead-letters": 1,
+        "whaleline-dead-letters": 8,
     }
     month, two_mib = str(30 * DAY_MS), str(2 * 1024 * 1024)
     assert {name: one.config for name, one in by_name.items()} == {
@@ -190,8 +188,7 @@ def test_asking_about_a_topic_does_not_make_it(kafka_broker):
 
 def test_a_refused_topic_is_one_sentence_and_the_others_stand(kafka_broker):
     good, bad = (
-        replace(one, replication=count)
-        for one, count in zip(plan(fresh_names(), 2, 2, 1), (1, 99), strict=False)
+        replace(one, replication=count) for one, count in zip(plan(fresh_names(), 2, 2, 1), (1, 99), strict=False)
     )
     with pytest.raises(TopicError, match=rf"refused to make {bad.name} \(.*replication factor") as refusal:
         apply(kafka_broker, [good, bad])
@@ -203,9 +200,7 @@ def test_two_people_may_apply_at_once(kafka_broker):
     plans = plan(fresh_names(), 2, 2, 1)
     outcomes: list[list[str]] = []
     people = [
-        threading.Thread(
-            target=lambda: outcomes.append([change.kind for change in apply(kafka_broker, plans)])
-        )
+        threading.Thread(target=lambda: outcomes.append([change.kind for change in apply(kafka_broker, plans)]))
         for _ in range(3)
     ]
     for person in people:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from schemas.alerts import Alert
 from streams.arena import as_dict
+from streams.embedded import EmbeddedBroker
 from streams.pipeline import Pipeline
 from streams.stories import STORIES
 from tests.broker.deployment import ROOT, Deployment
@@ -117,6 +119,7 @@ def test_rubbish_becomes_dead_letters_and_stops_nothing(deployment: Deployment) 
     deployment.start()
     deployment.send([("support", {"kind": "rude_call", "ts_ms": START_MS, "customer_id": "C1", "event_id": "e1",
                                   "observer": "qa"})])  # fmt: skip
+    deployment.progress(START_MS + HOUR)
     deployment.until(
         "the good event's alert", lambda: [one["moment"] for one in deployment.alerts()] == ["rude_call"]
     )
@@ -139,6 +142,53 @@ def test_each_story_is_told_through_a_real_kafka(deployment: Deployment) -> None
     alerts = sorted((_alert(one) for one in deployment.alerts()), key=lambda one: (one.ts_ms, one.kind))
     untold = [key for key, story in STORIES.items() if not story.told(_in_order(alerts), START_MS)]
     assert untold == []
+
+
+def test_the_demo_broker_and_a_real_kafka_give_the_same_alerts(
+    deployment: Deployment, topic_prefix: str, tmp_path: Path
+) -> None:
+    """The same source events through both: the same alerts by customer, kind, moment and time."""
+    events = world(14, 500, customers=10)
+    (tmp_path / "demo").mkdir()
+    plans = {plan.name: plan.partitions for plan in deployment.config.plan()}
+    found = []
+    with EmbeddedBroker(plans, rebalance_delay_ms=0) as embedded:
+        with Deployment(embedded.bootstrap, topic_prefix, tmp_path / "demo", embedded=True) as demo:
+            for one in (deployment, demo):
+                one.start()
+                one.send(events)
+                one.progress(END_MS)
+                one.until("all judged", functools.partial(one.settled, END_MS))
+                found.append(
+                    sorted((a["customer_id"], a["ts_ms"], a["kind"], a["moment"] or "") for a in one.alerts())
+                )
+    assert len(found[0]) > 30
+    assert found[0] == found[1]
+
+
+def test_two_workers_share_the_work_and_one_is_killed(deployment: Deployment) -> None:
+    """The partitions of the dead worker move to the living one; nothing is lost or told twice."""
+    events = world(15, 1_500, customers=30)
+    deployment.start()
+    deployment.start()
+    deployment.send(events[:750])
+    deployment.progress(events[749][1]["ts_ms"])
+    deployment.until("first alerts", lambda: len(deployment.alerts()) > 10)
+    deployment.workers[0].kill()
+    deployment.send(events[750:])
+    deployment.progress(END_MS)
+    deployment.until("all judged", lambda: deployment.settled(END_MS))
+    verdict = deployment.verdict()
+    assert verdict["events_in_ledger"] == len(events)
+    assert {name for name, count in verdict.items() if count} == {"rows", "alerts", "events_in_ledger"}
+
+
+def test_a_missing_topic_stops_the_start_with_a_sentence(kafka_broker: str, tmp_path: Path) -> None:
+    """No worker sits there "ready" without its topics: it says which is missing and how to make it."""
+    with Deployment(kafka_broker, "nowhere-", tmp_path, embedded=True, embedded_broker="false") as one:
+        worker = one.start()
+        assert worker.wait(timeout=60) == 76
+        assert "whaleline topics apply" in one.log()
 
 
 def _by_the_day(deployment: Deployment, events: list[tuple[str, dict[str, object]]], days: int) -> None:

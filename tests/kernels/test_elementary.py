@@ -187,9 +187,7 @@ def test_machine_code_fuses_nothing_and_calls_no_mathematical_library(tmp_path: 
     """A fused multiply-add or a library's own exp would give other bits on another machine."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"}
     command = [sys.executable, "-c", MACHINE_CODE]
-    printed = subprocess.run(
-        command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
-    )
+    printed = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     codes = json.loads(printed.stdout)
     assert len(codes) > 20
     library = r"\b(_*svml\w*|(numba_)?(exp|expm1|log|log1p|pow|erf|erfc|ldexp|frexp|fma)f?)\b(@PLT)?\s*$"

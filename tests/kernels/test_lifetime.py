@@ -59,9 +59,7 @@ def test_exact_discounted_purchases(model, history, purchases) -> None:
 
 
 @settings(deadline=None, max_examples=6)
-@given(
-    st.floats(0.2, 2.0), st.floats(2.0, 20.0), st.floats(0.3, 2.0), st.integers(0, 60), st.floats(4.0, 200.0)
-)
+@given(st.floats(0.2, 2.0), st.floats(2.0, 20.0), st.floats(0.3, 2.0), st.integers(0, 60), st.floats(4.0, 200.0))
 def test_integration_agrees_with_adaptive_quadrature(r, alpha, a, repeats, age) -> None:
     said = lifetime.dert_if_alive(r, alpha, a, 1.6, True, float(repeats), age, 260.0, DISCOUNT)
     exact = float(twin.dert_if_alive(r, alpha, a, 1.6, True, repeats, age, 260, DISCOUNT))

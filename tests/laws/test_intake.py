@@ -253,3 +253,13 @@ def test_a_full_buffer_says_so() -> None:
         assert one.full() == set()
         one.offer(record(SUPPORT, offset, NOW))
     assert one.full() == {SUPPORT}
+
+
+def test_a_worker_that_runs_ahead_of_the_others_is_held_back() -> None:
+    """Of a backlog only what is not after the limit is taken; what happens now is taken in any case."""
+    one = intake(SUPPORT)
+    for offset, day in enumerate((-9, -8, -7, 0)):
+        one.offer(record(SUPPORT, offset, NOW + day * 24 * HOUR))
+    one.at_end(SUPPORT, NOW)
+    assert times([one.take(NOW, NOW - 8 * 24 * HOUR)]) == [NOW - 9 * 24 * HOUR, NOW - 8 * 24 * HOUR]
+    assert times([one.take(NOW, NOW - 7 * 24 * HOUR)]) == [NOW - 7 * 24 * HOUR, NOW]

@@ -369,9 +369,7 @@ def _learn(row: Row, event: Heard, rules: Rules, found: list[tuple[Evidence, flo
         row.reference_next = (at + 1) % state.REFERENCES
 
 
-def _moment(
-    row: Row, event: Heard, rules: Rules, slot: int | None, same_fault: bool, now: int
-) -> Moment | None:
+def _moment(row: Row, event: Heard, rules: Rules, slot: int | None, same_fault: bool, now: int) -> Moment | None:
     kind = event.kind
     made = {
         Moment.RUDE_CALL: kind is Kind.RUDE_CALL
@@ -379,8 +377,7 @@ def _moment(
         Moment.WRONG_PART_TWICE: kind is Kind.PART_WRONG
         and slot is not None
         and row.case_wrong_parts[slot] >= rules.service_wrong_parts,
-        Moment.REPEAT_FAULT: same_fault
-        or (kind is Kind.TICKET_OPENED and event.digest("repeat_of_case_id") != 0),
+        Moment.REPEAT_FAULT: same_fault or (kind is Kind.TICKET_OPENED and event.digest("repeat_of_case_id") != 0),
         Moment.DEFECT_REVIEW: _is_negative(event, rules) and event.get("defect") == Answer.YES,
         Moment.CONTACT_BURST: event.is_contact and last_24_hours(row, now) >= rules.service_burst_contacts,
         Moment.CONTACT_DURING_FAILURE: kind is Kind.CONTACT_SENT

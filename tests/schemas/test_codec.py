@@ -123,6 +123,17 @@ def test_a_value_cut_short_is_undecodable(form: str, kind: Kind) -> None:
         refused(raw[:length], Reason.UNDECODABLE, purchases=is_purchase(kind))
 
 
+@pytest.mark.parametrize(("depth", "taken"), [(63, True), (64, False), (700, False)])
+def test_how_deep_json_may_nest_does_not_depend_on_who_calls(depth: int, taken: bool) -> None:
+    raw = as_json(CALL)[:-1] + b',"y":"[{","x":' + b"[" * depth + b"]" * depth + b"}"
+
+    def called_from(frames: int) -> Event | Reject:
+        return called_from(frames - 1) if frames else decode(raw, purchases=False)
+
+    assert isinstance(called_from(0), Event) is taken
+    assert called_from(0) == called_from(400)
+
+
 def test_the_largest_that_is_taken() -> None:
     raw = as_json(CALL)
     assert isinstance(decode(raw + b" " * (MAX_BYTES - len(raw)), purchases=False), Event)

@@ -92,7 +92,8 @@ def test_a_changed_setting_changes_the_digest(name: str) -> None:
 
 @pytest.mark.parametrize("kind", Evidence)
 def test_a_changed_weight_or_half_life_changes_the_digest(kind: Evidence) -> None:
-    for key, column in (("weight", "weight"), ("half_life_days", "half_life_days")):
+    fades = kind is not Evidence.UNANSWERED_TICKET
+    for key, column in (("weight", "weight"), ("half_life_days", "half_life_days"))[: 2 if fades else 1]:
         changed = parse(f"[evidence.{kind.name.lower()}]\n{key} = 7.5")
         assert changed.record[column][0, kind] == 7.5
         assert changed.digest != DEFAULT.digest
