@@ -2,6 +2,9 @@
 
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kernels import cases
 from kernels._jit import kernel
 from kernels.elementary import exp, log1p
@@ -60,6 +63,13 @@ def term(row: Row, which: int, at_ms: int) -> float:
     if which == CANCEL:
         return min(found, MOST_CANCEL_REQUESTS)
     return found
+
+
+@kernel
+def terms(row: Row, at_ms: int, out: NDArray[np.float64]) -> None:
+    """Every term in the order of the codes, into ``out`` (``TERMS``,)."""
+    for which in range(TERMS):
+        out[which] = term(row, which, at_ms)
 
 
 @kernel

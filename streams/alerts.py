@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from kernels import evidence as terms
+import numpy as np
+
+from kernels import evidence
 from kernels.cases import COMPANY_FLAGS, is_open, is_waiting
 from schemas import codes
 from schemas.alerts import Alert, Evidence
@@ -143,8 +145,10 @@ def _failures(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
     rule = policy.record[0]
     now_ms = int(crossing["now_ms"])
     found = []
+    values = np.empty(evidence.TERMS)
+    evidence.terms(row, now_ms, values)
     for which in codes.Evidence:
-        term = float(terms.term(row, int(which), now_ms))
+        term = float(values[which])
         contribution = round(float(rule["weight"][which]) * term, 6)
         if contribution != 0.0:
             name = which.name.lower()

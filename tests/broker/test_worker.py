@@ -152,16 +152,18 @@ def test_the_demo_broker_and_a_real_kafka_give_the_same_alerts(
     (tmp_path / "demo").mkdir()
     plans = {plan.name: plan.partitions for plan in deployment.config.plan()}
     found = []
-    with EmbeddedBroker(plans, rebalance_delay_ms=0) as embedded:
-        with Deployment(embedded.bootstrap, topic_prefix, tmp_path / "demo", embedded=True) as demo:
-            for one in (deployment, demo):
-                one.start()
-                one.send(events)
-                one.progress(END_MS)
-                one.until("all judged", functools.partial(one.settled, END_MS))
-                found.append(
-                    sorted((a["customer_id"], a["ts_ms"], a["kind"], a["moment"] or "") for a in one.alerts())
-                )
+    with (
+        EmbeddedBroker(plans, rebalance_delay_ms=0) as embedded,
+        Deployment(embedded.bootstrap, topic_prefix, tmp_path / "demo", embedded=True) as demo,
+    ):
+        for one in (deployment, demo):
+            one.start()
+            one.send(events)
+            one.progress(END_MS)
+            one.until("all judged", functools.partial(one.settled, END_MS))
+            found.append(
+                sorted((a["customer_id"], a["ts_ms"], a["kind"], a["moment"] or "") for a in one.alerts())
+            )
     assert len(found[0]) > 30
     assert found[0] == found[1]
 

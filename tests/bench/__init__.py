@@ -1,0 +1,1 @@
+"""Benchmarks: ratios and figures of one run, side by side. No test depends on them."""
