@@ -1,7 +1,6 @@
 """The worker: Faust with our transport, the ingest and the judge, put together and started."""
 
 import asyncio
-import importlib.util
 import logging
 import sys
 import tempfile
@@ -35,7 +34,6 @@ REQUEST_TIMEOUT_S = 40.0
 REBALANCE_TIMEOUT_S = 30.0
 COMMIT_EVERY_S = 1.0
 DESCRIBE_S = 60.0
-PACKAGES = ("schemas", "kernels", "streams")
 REPEAT_S = 10.0
 
 
@@ -182,19 +180,6 @@ def load_policy(config: Config) -> Policy:
         raise ConfigError(str(error)) from None
 
 
-def check_packages() -> None:
-    """Refuse to run where another distribution has put one of our three names before ours."""
-    parents: dict[str, Path] = {}
-    for name in PACKAGES:
-        found = importlib.util.find_spec(name)
-        if found is None or found.origin is None:
-            raise ConfigError(f"the package {name} of whaleline is not installed")
-        parents[name] = Path(found.origin).resolve().parent.parent
-    if len(set(parents.values())) > 1:
-        places = ", ".join(f"{name} in {parent}" for name, parent in parents.items())
-        raise ConfigError(f"the packages of whaleline must lie side by side, but they are {places}")
-
-
 def check_topics(config: Config) -> None:
     """Raise ConfigError for a topic that is missing or not as planned; log what only differs."""
     try:
@@ -260,7 +245,6 @@ def run(config: Config) -> int:
     set_up_logging()
     metrics = Metrics()
     try:
-        check_packages()
         policy = load_policy(config)
         check_topics(config)
         server = metrics.serve(config.metrics_bind, config.metrics_port)

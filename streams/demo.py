@@ -155,9 +155,9 @@ class Watcher:
         from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
         self._consumer, self._names, self._seen = consumer, config.topics, seen
-        owned = [(config.topics.dead_letters, 0)]
-        for partition in range(config.ledger_partitions):
-            owned += [(config.topics.alerts, partition), (config.topics.customers, partition)]
+        names = config.topics
+        read = (names.alerts, names.customers, names.dead_letters)
+        owned = [(topic, partition) for topic in read for partition in range(config.ledger_partitions)]
         consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for topic, partition in owned])
 
     def read(self, started_s: float) -> list[Alert]:

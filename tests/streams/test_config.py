@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.app import check_packages, create_app, load_policy
+from streams.app import create_app, load_policy
 from streams.config import DEFAULT, RULES, Config, ConfigError, load
 from streams.exits import SENTENCES, Exit
 from streams.metrics import Metrics
@@ -122,10 +122,6 @@ def test_a_policy_that_cannot_be_used_is_told_with_its_file(tmp_path: Path) -> N
     with pytest.raises(ConfigError, match=r"policy\.toml.*not known"):
         load_policy(Config(policy=str(path)))
     assert load_policy(Config()).version == 1
-
-
-def test_the_three_packages_lie_side_by_side() -> None:
-    check_packages()
 
 
 def test_the_app_has_an_empty_customers_table_before_it_owns_anything() -> None:
