@@ -11,7 +11,7 @@ import pytest
 from schemas.block import policy_entry
 from schemas.state import CUSTOMER, LAYOUT, LayoutError
 from streams.pipeline import Pipeline, Record, RestoreError
-from tests.driver import DAY, HOUR, SUPPORT, Driver, feed, told
+from tests.driver import HOUR, SUPPORT, Driver, feed, told
 from tests.worlds import START_MS, world
 
 ROOT = Path(__file__).resolve().parents[2]
