@@ -59,6 +59,25 @@ def waited_too_long(row: Row, slot: int, rules: Rules, at_ms: int) -> bool:
 
 
 @kernel
+def column_of(cause: int) -> int:
+    """The column of a cause that a human has set."""
+    return COMPANY if cause == BY_COMPANY else (CUSTOMER if cause == BY_CUSTOMER else SHARED)
+
+
+@kernel
+def settle_cause(row: Row, slot: int, cause: int, was_companys: bool) -> None:
+    """Book the case's earlier costs anew when a human names its cause, or it turns out to be the company's.
+
+    A human's word stands until a human says otherwise.
+    """
+    if cause != 0:
+        row["case_cause"][slot] = cause
+        cases.book_anew(row, slot, column_of(cause), True)
+    elif row["case_cause"][slot] == 0 and not was_companys and cases.is_companys(row, slot):
+        cases.book_anew(row, slot, COMPANY, False)
+
+
+@kernel
 def fault_of(row: Row, event: Event, rules: Rules, slot: int, names_case: bool, waited: bool) -> int:
     """The column the event's cost is booked in; the first rule that matches.
 
@@ -67,8 +86,10 @@ def fault_of(row: Row, event: Event, rules: Rules, slot: int, names_case: bool, 
     waited      whether that case had waited too long before this event
     """
     cause = int(event["cause"])
+    if cause == 0 and slot >= 0:
+        cause = int(row["case_cause"][slot])
     if cause != 0:
-        return COMPANY if cause == BY_COMPANY else (CUSTOMER if cause == BY_CUSTOMER else SHARED)
+        return column_of(cause)
     kind = int(event["kind"])
     returned = int(event["return_reason"])
     if kind in (FREE_REPLACEMENT, CREDIT, CONCESSION, cases.PART_WRONG) or returned in (
@@ -80,7 +101,7 @@ def fault_of(row: Row, event: Event, rules: Rules, slot: int, names_case: bool, 
         return COMPANY
     if slot >= 0:
         again = cases.is_contact(kind) and row["case_contacts"][slot] >= 2
-        if again or int(row["case_flags"][slot]) & cases.COMPANY_FLAGS:
+        if again or cases.is_companys(row, slot):
             return COMPANY
     if not names_case and cases.any_company_case(row):
         return COMPANY

@@ -6,9 +6,10 @@ Each side's greatest time wins, so an answer that arrives before its question is
 from typing import Final
 
 from kernels._jit import kernel
+from kernels.rings import move
 from kernels.shapes import Event, Row
-from schemas.codes import Answer, Author, CaseFlag, Kind
-from schemas.state import CALLBACKS, CASES, NEVER
+from schemas.codes import Answer, Author, CaseFlag, Fault, Kind
+from schemas.state import CALLBACKS, CASE_PERIODS, CASES, FAULTS, NEVER
 
 CALL_OPENED: Final = int(Kind.CALL_OPENED)
 CALL: Final = int(Kind.CALL_CLOSED)
@@ -51,7 +52,9 @@ KNOWN_FAULT: Final = int(CaseFlag.KNOWN_FAULT)
 TOLD: Final = int(CaseFlag.TOLD_UNANSWERED)
 TICKET: Final = int(CaseFlag.TICKET)
 REPEAT: Final = int(CaseFlag.REPEAT)
-COMPANY_FLAGS: Final = DEFECT | WRONG_PART | EOL | MISSED | REOPENED | KNOWN_FAULT | REPEAT
+UNANSWERED: Final = int(CaseFlag.UNANSWERED)
+COMPANY_FLAGS: Final = DEFECT | WRONG_PART | EOL | MISSED | REOPENED | KNOWN_FAULT | REPEAT | UNANSWERED
+SHARED: Final = int(Fault.SHARED)
 COUNT_MAX: Final = 65_535
 
 
@@ -160,7 +163,45 @@ def find_or_take(row: Row, case_id: int, kind: int) -> int:
     row["case_contacts"][taken] = 0
     row["case_wrong_parts"][taken] = 0
     row["case_flags"][taken] = 0
+    row["case_cause"][taken] = 0
+    row["case_period"][taken] = NEVER
+    for period in range(CASE_PERIODS):
+        for fault in range(FAULTS):
+            row["case_cost_cents"][taken, period, fault] = 0
     return taken
+
+
+@kernel
+def is_companys(row: Row, slot: int) -> bool:
+    """Whether a flag makes the case the company's doing."""
+    return int(row["case_flags"][slot]) & COMPANY_FLAGS != 0
+
+
+@kernel
+def remember_cost(row: Row, slot: int, period: int, fault: int, cents: int) -> None:
+    """Keep what an event of the case cost, so that it can be booked anew when its cause becomes known.
+
+    Three periods from the case's first cost are told apart; later ones count into the third.
+    """
+    if cents == 0:
+        return
+    if row["case_period"][slot] == NEVER:
+        row["case_period"][slot] = period
+    at = min(max(period - int(row["case_period"][slot]), 0), CASE_PERIODS - 1)
+    row["case_cost_cents"][slot, at, fault] += cents
+
+
+@kernel
+def book_anew(row: Row, slot: int, fault: int, everything: bool) -> None:
+    """Move the case's remembered costs into the column ``fault``: all of them, or only shared and unknown ones."""
+    for at in range(CASE_PERIODS):
+        for other in range(FAULTS):
+            cents = int(row["case_cost_cents"][slot, at, other])
+            if other == fault or cents == 0 or not (everything or other >= SHARED):
+                continue
+            row["case_cost_cents"][slot, at, other] = 0
+            row["case_cost_cents"][slot, at, fault] += cents
+            move(row, int(row["case_period"][slot]) + at, cents, other, fault)
 
 
 @kernel
@@ -203,7 +244,7 @@ def _answers(event: Event) -> bool:
     kind = int(event["kind"])
     if kind == TICKET_REPLY:
         return bool(event["author"] == BY_AGENT)
-    return kind in (CALL, CHAT, CALLBACK_MADE)
+    return kind == CALLBACK_MADE or (kind in (CALL, CHAT) and bool(event["resolved"] != NO))
 
 
 @kernel

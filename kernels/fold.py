@@ -4,7 +4,7 @@ from typing import Final
 
 from kernels import cases, evidence, rings
 from kernels._jit import kernel
-from kernels.attribution import fault_of, waited_too_long
+from kernels.attribution import fault_of, settle_cause, waited_too_long
 from kernels.cost import (
     CONCESSION,
     CREDIT,
@@ -84,9 +84,14 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
         if slot >= 0:
             waited = waited_too_long(row, slot, rules, ts_ms)
             was_open = cases.is_open(row, slot)
+            was_companys = cases.is_companys(row, slot)
             cases.update(row, slot, event)
+            settle_cause(row, slot, int(event["cause"]), was_companys)
     fault = fault_of(row, event, rules, slot, case_id != 0, waited)
-    rings.book(row, day, day // PERIOD_DAYS, cost_cents(event, rules), fault, margin_cents(event, rules))
+    cost = cost_cents(event, rules)
+    rings.book(row, day, day // PERIOD_DAYS, cost, fault, margin_cents(event, rules))
+    if slot >= 0:
+        cases.remember_cost(row, slot, day // PERIOD_DAYS, fault, cost)
     if cases.is_contact(kind):
         short = event["handle_ms"] != ABSENT and event["handle_ms"] <= SHORT_MS
         rings.count_contact(row, ts_ms // HOUR_MS, day, day // PERIOD_DAYS, short)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kernels import cases
 from kernels._jit import kernel
-from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, repair_running, waited_too_long
+from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, repair_running, settle_cause, waited_too_long
 from kernels.fold import E_MISSED, E_REPAIR, fold
 from kernels.machine import write_scores
 from kernels.rings import count_failure
@@ -20,6 +20,7 @@ from kernels.settle import settle
 from kernels.shapes import Records, Row, Rules, Scores
 from kernels.transition import (
     SERVICE,
+    conclude_cause,
     conclude_churn,
     conclude_service,
     conclude_value,
@@ -32,7 +33,6 @@ UNANSWERED_BIT: Final = 1 << int(Moment.TICKET_UNANSWERED)
 MISSED_BIT: Final = 1 << int(Moment.CALLBACK_MISSED)
 OVERDUE_BIT: Final = 1 << int(Moment.REPAIR_OVERDUE)
 TOLD: Final = int(CaseFlag.TOLD_UNANSWERED)
-CASE_MISSED: Final = int(CaseFlag.CALLBACK_MISSED)
 ROOM: Final = MACHINES
 """Crossings one event or one row of a tick can make."""
 
@@ -51,6 +51,7 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     at = conclude_value(row, now_ms, rules, scores, out, at)
     at = conclude_churn(row, now_ms, rules, scores, out, at)
     at = conclude_service(row, now_ms, due, rules, out, at)
+    at = conclude_cause(row, now_ms, rules, scores, out, at)
     if at > first:
         score_worth(row, day, rules, scores)
         for crossed in range(first, at):
@@ -137,7 +138,9 @@ def run_timers(row: Row, tick_ms: int, rules: Rules) -> int:
     for slot in range(CASES):
         flags = int(row["case_flags"][slot])
         if flags & TOLD == 0 and waited_too_long(row, slot, rules, tick_ms):
-            row["case_flags"][slot] = flags | TOLD
+            was_companys = cases.is_companys(row, slot)
+            row["case_flags"][slot] = flags | TOLD | cases.UNANSWERED
+            settle_cause(row, slot, 0, was_companys)
             due |= UNANSWERED_BIT
     grace_ms = int(rules["fault_callback_grace_hours"]) * HOUR_MS
     for slot in range(CALLBACKS):
@@ -151,7 +154,9 @@ def run_timers(row: Row, tick_ms: int, rules: Rules) -> int:
         count_failure(row, tick_ms // DAY_MS)
         of = cases.find(row, case_id) if case_id != 0 else -1
         if of >= 0:
-            row["case_flags"][of] = int(row["case_flags"][of]) | CASE_MISSED
+            was_companys = cases.is_companys(row, of)
+            row["case_flags"][of] = int(row["case_flags"][of]) | cases.MISSED
+            settle_cause(row, of, 0, was_companys)
         due |= MISSED_BIT
     if row["repair_told_ms"] != row["repair_in_ms"] and repair_overdue(row, rules, tick_ms):
         row["repair_told_ms"] = row["repair_in_ms"]

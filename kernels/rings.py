@@ -103,6 +103,17 @@ def book(row: Row, day: int, period: int, cost_cents: int, fault: int, margin_ce
 
 
 @kernel
+def move(row: Row, period: int, cents: int, before: int, after: int) -> None:
+    """Book cents of a period under another fault, in the ring (if it still holds the period) and for life."""
+    row["life_cost_cents"][before] -= cents
+    row["life_cost_cents"][after] += cents
+    head = int(row["period_head"])
+    if head - PERIODS < period <= head:
+        row["period_cost_cents"][period % PERIODS, before] -= cents
+        row["period_cost_cents"][period % PERIODS, after] += cents
+
+
+@kernel
 def contacts_in_day(row: Row, hour: int) -> int:
     """Contacts in the 24 hour buckets that end with ``hour``."""
     head = int(row["hour_head"])

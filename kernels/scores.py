@@ -60,21 +60,25 @@ def score_value(row: Row, day: int, rules: Rules, scores: Scores) -> None:
         float(rules["value_prior_weight"]),
         float(rules["value_prior_freedom"]),
     )
-    year = company = total = 0
+    year = company = total = margin = year_contacts = 0
     for any_period in range(period - PERIODS + 1, period + 1):
         year += adjusted_net_cents(row, any_period, share)
         if head - PERIODS < any_period <= head:
             cost = row["period_cost_cents"][any_period % PERIODS]
+            year_contacts += int(row["period_contacts"][any_period % PERIODS])
+            margin += int(row["period_margin_cents"][any_period % PERIODS])
             company += int(cost[COMPANY])
             for fault in range(FAULTS):
                 total += int(cost[fault])
     scores["p_negative_ppm"] = to_ppm(negative)
     scores["year_cents"] = round_half_even(mean * DAYS_A_YEAR / PERIOD_DAYS)
     scores["net_year_cents"] = year
+    scores["raw_net_year_cents"] = margin - total
     scores["company_ppm"] = to_ppm(company / total) if total > 0 else 0
     scores["periods"] = n
     scores["contacts"] = contacts
     scores["contact_periods"] = with_contact
+    scores["year_contacts"] = year_contacts
 
 
 @kernel

@@ -10,8 +10,9 @@ VERSION = 1
 
 KINDS = tuple(
     f"{machine}_{change}"
-    for machine in ("value_destroyer", "churn_risk", "service_failure")
+    for machine in ("value_destroyer", "churn_risk", "service_failure", "fix_the_cause")
     for change in ("entered", "escalated", "cleared")
+    if (machine, change) != ("fix_the_cause", "escalated")
 )
 
 
@@ -49,6 +50,7 @@ class Alert:
     p_negative_ppm: int
     expected_year_cents: int
     net_year_cents: int
+    raw_net_year_cents: int
     company_share_ppm: int
     worth_cents: int
     at_risk_cents: int

@@ -136,11 +136,12 @@ class Answer(IntEnum):
 
 
 class Machine(IntEnum):
-    """The three state machines a customer has."""
+    """The state machines a customer has."""
 
     VALUE = 0
     CHURN = 1
     SERVICE = 2
+    CAUSE = 3
 
 
 class Change(IntEnum):
@@ -155,6 +156,7 @@ STATE_NAMES = {
     Machine.VALUE: ("neutral", "value_destroyer", "value_destroyer_severe"),
     Machine.CHURN: ("calm", "churn_risk", "churn_risk_high"),
     Machine.SERVICE: ("served", "failed", "failed_again"),
+    Machine.CAUSE: ("neutral", "fix_the_cause"),
 }
 """State numbers by machine: 0 is where everyone starts and may always return to."""
 
@@ -211,6 +213,7 @@ class CaseFlag(IntFlag):
     REOPENED = 32
     KNOWN_FAULT = 64
     TOLD_UNANSWERED = 128
+    UNANSWERED = 256
     TICKET = 512
     REPEAT = 1024
 

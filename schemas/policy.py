@@ -114,6 +114,7 @@ SETTINGS: tuple[Setting, ...] = (
         "never enter when the company caused this share of cost",
     ),
     _S("value", "company_share_clear", 0.6, 0.0, 1.0, "clear when the company caused this share of cost"),
+    _S("value", "cause_share_clear", 0.4, 0.0, 1.0, "fix_the_cause clears when the company's share is below this"),
     _S("value", "dwell_days", 14, 0, 365, "stay at least this long once entered"),
     _S("value", "cooldown_days", 28, 0, 365, "do not enter again this soon after clearing"),
     _S("churn", "base_hazard_per_day", 1.6e-4, 1e-7, 0.005, "hazard of leaving with no failure"),
@@ -308,6 +309,7 @@ def _check_together(record: Any, origin: str) -> None:
         ("churn_clear_probability", "churn_enter_probability"),
         ("churn_enter_probability", "churn_high_probability"),
         ("value_company_share_enter", "value_company_share_clear"),
+        ("value_cause_share_clear", "value_company_share_enter"),
         ("value_severe_annual_cents", "value_enter_annual_cents"),
     )
     for below, above in pairs:

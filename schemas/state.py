@@ -20,7 +20,10 @@ CASES = 4
 CALLBACKS = 2
 REFERENCES = 12
 FAULTS = 4
-MACHINES = 3
+MACHINES = 4
+CASE_PERIODS = 3
+"""Periods in which the costs of an open case are remembered, so that they can be booked anew."""
+
 NEVER = -1
 
 CUSTOMER = np.dtype(
@@ -67,6 +70,9 @@ CUSTOMER = np.dtype(
         ("case_contacts", "<u2", CASES),
         ("case_wrong_parts", "<u2", CASES),
         ("case_flags", "<u4", CASES),
+        ("case_cause", "<u1", CASES),
+        ("case_period", "<i4", CASES),
+        ("case_cost_cents", "<i8", (CASES, CASE_PERIODS, FAULTS)),
         ("cases_overflowed", "<u4"),
         ("callback_due_ms", "<i8", CALLBACKS),
         ("callback_case", "<u8", CALLBACKS),
@@ -79,7 +85,7 @@ CUSTOMER = np.dtype(
         ("abuse_until_ms", "<i8"),
         ("contract_end_ms", "<i8"),
         ("termination_fee_cents", "<i8"),
-        # the three state machines
+        # the state machines
         ("state", "<u1", MACHINES),
         ("since_ms", "<i8", MACHINES),
         ("cooldown_until_ms", "<i8", MACHINES),
@@ -146,10 +152,12 @@ SCORES = np.dtype(
         ("p_negative_ppm", "<i8"),
         ("year_cents", "<i8"),
         ("net_year_cents", "<i8"),
+        ("raw_net_year_cents", "<i8"),
         ("company_ppm", "<i8"),
         ("periods", "<i8"),
         ("contacts", "<i8"),
         ("contact_periods", "<i8"),
+        ("year_contacts", "<i8"),
         ("worth_cents", "<i8"),
         ("at_risk_cents", "<i8"),
     ]

@@ -18,6 +18,7 @@ MACHINE_NAMES = {
     codes.Machine.VALUE: "value_destroyer",
     codes.Machine.CHURN: "churn_risk",
     codes.Machine.SERVICE: "service_failure",
+    codes.Machine.CAUSE: "fix_the_cause",
 }
 MOST_EVIDENCE = 5
 MOST_REFERENCES = 3
@@ -113,6 +114,7 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
         p_negative_ppm=int(crossing["p_negative_ppm"]),
         expected_year_cents=int(crossing["year_cents"]),
         net_year_cents=int(crossing["net_year_cents"]),
+        raw_net_year_cents=int(crossing["raw_net_year_cents"]),
         company_share_ppm=int(crossing["company_ppm"]),
         worth_cents=int(crossing["worth_cents"]),
         at_risk_cents=int(crossing["at_risk_cents"]),
@@ -128,8 +130,8 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
 def _evidence(
     machine: codes.Machine, crossing: Any, row: Any, policy: Policy, moment: codes.Moment | None
 ) -> list[Evidence]:
-    if machine is codes.Machine.VALUE:
-        return _money(crossing, row)
+    if machine in (codes.Machine.VALUE, codes.Machine.CAUSE):
+        return _money(machine, crossing, row)
     found = _failures(crossing, row, policy)
     if machine is codes.Machine.SERVICE and moment is not None:
         trigger = (f"{int(crossing['trigger_digest']):016x}",) if crossing["trigger_kind"] else ()
@@ -167,8 +169,11 @@ def _failures(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
     return found
 
 
-def _money(crossing: Any, row: Any) -> list[Evidence]:
-    """The year's money by fault, and how often the customer came."""
+def _money(machine: codes.Machine, crossing: Any, row: Any) -> list[Evidence]:
+    """The year's money by fault, and how often the customer came.
+
+    What the company caused counts for ``fix_the_cause`` alone, everything else for value alone.
+    """
     period = int(row["day"]) // 28
     held = [
         bucket % PERIODS
@@ -180,13 +185,14 @@ def _money(crossing: Any, row: Any) -> list[Evidence]:
     ]
     for fault in codes.Fault:
         cents = sum(int(row["period_cost_cents"][at, fault]) for at in held)
-        counted = 0.0 if fault is codes.Fault.COMPANY else float(-cents)
+        companys = fault is codes.Fault.COMPANY
+        counted = float(-cents) if companys == (machine is codes.Machine.CAUSE) else 0.0
         out.append(Evidence(f"cost_{fault.name.lower()}", float(cents), "cents", "364 d", counted))
     behind = _references(row, (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL))
-    contacts = int(crossing["contacts"])
-    out.append(
-        Evidence("contacts", float(contacts), "contacts", f"{int(crossing['periods'])} x 28 d", 0.0, behind)
-    )
+    contacts, window = int(crossing["contacts"]), f"{int(crossing['periods'])} x 28 d"
+    if machine is codes.Machine.CAUSE:
+        contacts, window = int(crossing["year_contacts"]), "364 d"
+    out.append(Evidence("contacts", float(contacts), "contacts", window, 0.0, behind))
     return out
 
 
@@ -208,6 +214,8 @@ def _actions(machine: codes.Machine, crossing: Any, row: Any, moment: codes.Mome
     if machine is codes.Machine.VALUE:
         severe = crossing["after"] == 2
         return ("account_review", "charge_for_service") if severe else ("self_service_shift", "account_review")
+    if machine is codes.Machine.CAUSE:
+        return ("fix_glaring_problem", "single_owner")
     if any(is_waiting(row, slot) for slot in range(CASES)):
         return ("answer_now", "single_owner")
     if row["evidence"][codes.Evidence.WRONG_PART] > 1 or row["evidence"][codes.Evidence.ESCALATION_DENIED] > 0.5:
@@ -230,6 +238,9 @@ def _clears_when(machine: codes.Machine, crossing: Any, row: Any, policy: Policy
             f"company's share of the cost at least {float(rule['value_company_share_clear']):g}",
         )
     cases = "the open case" if len(open_slots) == 1 else f"{len(open_slots)} open cases"
+    if machine is codes.Machine.CAUSE:
+        share = float(rule["value_cause_share_clear"])
+        return (f"company's share of the cost below {share:g}", "a year that brings more than it costs")
     owed = [f"{cases} settled"] if open_slots else []
     if any(int(row["case_flags"][slot]) & COMPANY_FLAGS for slot in open_slots):
         owed = [f"{cases} settled, the company's own fault among them"]

@@ -332,6 +332,42 @@ def ledger_dump(out: Path, config_file: Path | None, broker: str | None) -> None
         click.echo(f"{out}: {count} records of {config.topics.ledger}")
 
 
+@main.command(
+    epilog=_examples(
+        "whaleline fit events.jsonl --out fitted.toml --report fitted.md",
+        "whaleline fit ledger.wll --out fitted.toml --as-of 2025-12-01",
+    )
+)
+@click.argument("events", type=FILE)
+@click.option("--out", type=FILE, required=True, metavar="FILE", help="The fitted piece of policy goes here.")
+@click.option(
+    "--report", type=FILE, metavar="FILE", help="What was found goes here: JSON for *.json, or Markdown."
+)
+@click.option("--currency", default="USD", show_default=True, help="Events in another currency are left out.")
+@click.option("--as-of", callback=_moment, metavar="TIME", help="Fit as if it were this time, as in 2025-12-01.")
+def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int | None) -> None:
+    """Fit the purchase and spend models to a history, as settings for a policy.
+
+    EVENTS is a file as `whaleline replay` takes it. A history that is too thin, or that a model does not
+    describe, is refused in a sentence, and nothing is written. The same file gives the same bytes.
+    """
+    with _in_a_sentence():
+        from streams.fit import run_fit
+
+        whole = 1000
+        with click.progressbar(length=whole, label="fit", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+            found = run_fit(
+                *(events, out, report),
+                currency=currency,
+                as_of_ms=as_of,
+                progress=lambda share: bar.update(int(share * whole) - bar.pos),
+            )
+        for warning in found.warnings:
+            click.echo(f"whaleline: {warning}", err=True)
+        counts = {"customers": found.customers, "repeaters": found.repeaters, "purchases": found.purchases}
+        click.echo(json.dumps(counts | found.settings()))
+
+
 def _config(file: Path | None, broker: str | None = None) -> "Config":
     from streams.config import load
 

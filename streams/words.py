@@ -83,6 +83,8 @@ TITLES = {
     "service_failure_entered": "we failed",
     "service_failure_escalated": "we failed again",
     "service_failure_cleared": "put right",
+    "fix_the_cause_entered": "our own faults cost more than the customer brings",
+    "fix_the_cause_cleared": "our faults no longer eat up what the customer brings",
 }
 
 
@@ -120,7 +122,12 @@ def in_words(alert: Alert, currency: str = "USD") -> Words:
     if alert.moment is not None:
         title += f": {MOMENTS.get(alert.moment, _spaced(alert.moment))}"
     if alert.kind.startswith("value_destroyer"):
-        happened = _money_told(alert, currency)
+        year = money(alert.expected_year_cents, currency)
+        intro = f"A year is expected to bring {year}; costs that we caused are left out."
+        happened = _money_told(alert, currency, intro)
+    elif alert.kind.startswith("fix_the_cause"):
+        year, share = money(alert.raw_net_year_cents, currency), percent(alert.company_share_ppm)
+        happened = _money_told(alert, currency, f"The year brought {year}; we caused {share} of the cost.")
     else:
         happened = (*_behind(alert), _risk(alert, currency))
     do = tuple(ACTIONS.get(code, _spaced(code).capitalize() + ".") for code in alert.actions)
@@ -140,8 +147,7 @@ def _behind(alert: Alert) -> tuple[str, ...]:
     return (f"Behind it: {'; '.join(reasons)}.",) if reasons else ()
 
 
-def _money_told(alert: Alert, currency: str) -> tuple[str, ...]:
-    year = money(alert.expected_year_cents, currency)
+def _money_told(alert: Alert, currency: str, intro: str) -> tuple[str, ...]:
     told = []
     for one in alert.evidence:
         if one.unit == "cents" and one.value:
@@ -149,7 +155,7 @@ def _money_told(alert: Alert, currency: str) -> tuple[str, ...]:
         elif one.name == "contacts":
             told.append(f"{round(one.value)} contacts")
     counted = (f"Counted: {'; '.join(told)}.",) if told else ()
-    return (f"A year is expected to bring {year}; costs that we caused are left out.", *counted)
+    return (intro, *counted)
 
 
 def _spaced(code: str) -> str:

@@ -77,6 +77,7 @@ ALERT_FIELDS: dict[str, str] = {
     "p_negative_ppm": "chance that the mean period costs more than it brings, parts per million",
     "expected_year_cents": "expected net of a year, without what the company caused, cents",
     "net_year_cents": "net of the last 13 periods of 28 days, without what the company caused, cents",
+    "raw_net_year_cents": "the same with every cost, the company's own doing too, cents",
     "company_share_ppm": "share of those periods' cost that the company caused, parts per million",
     "worth_cents": "margin still to come if the customer is alive and stays, discounted, cents",
     "at_risk_cents": "`worth_cents` times `risk_ppm`, cents",

@@ -47,6 +47,6 @@ STORY = Story(
             (Expected("value_destroyer_entered"), Expected("value_destroyer_cleared")),
             never=frozenset({"value_destroyer_escalated"}),
         ),
-        TWIN: Ending(at_most=0),
+        TWIN: Ending((Expected("fix_the_cause_entered"),), at_most=1),
     },
 )

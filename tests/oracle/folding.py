@@ -17,6 +17,7 @@ from schemas.codes import (
     ReturnReason,
 )
 from schemas.events import DAY_MS
+from tests.oracle import booking
 from tests.oracle.rows import (
     HOUR_MS,
     MILLION,
@@ -29,15 +30,6 @@ from tests.oracle.rows import (
     period_of,
 )
 
-COMPANY_FLAGS = (
-    CaseFlag.DEFECT
-    | CaseFlag.WRONG_PART
-    | CaseFlag.PRODUCT_EOL
-    | CaseFlag.CALLBACK_MISSED
-    | CaseFlag.REOPENED
-    | CaseFlag.KNOWN_FAULT
-    | CaseFlag.REPEAT
-)
 COMPANY_KINDS = {Kind.FREE_REPLACEMENT, Kind.CREDIT, Kind.CONCESSION, Kind.PART_WRONG}
 SHARED_KINDS = {
     *(Kind.PURCHASE, Kind.MAINTENANCE_FEE, Kind.RETURN, Kind.REFUND, Kind.REFERRAL_CREDIT),
@@ -97,9 +89,13 @@ def fold(row: Row, event: Heard, rules: Rules, now: int) -> Moment | None:
     waited_since = row.waits_since(known) if known is not None else None
     slot = _slot(row, event, known)
     if slot is not None:
+        flags = row.case_flags[slot]
         _update_case(row, event, slot)
-    fault = _fault(row, event, rules, slot, waited_since)
-    _book(row, event, fault, cost_cents(event, rules), margin_cents(event, rules))
+        booking.settle_cause(row, slot, event.get("cause"), flags)
+    fault, cost = _fault(row, event, rules, slot, waited_since), cost_cents(event, rules)
+    _book(row, event, fault, cost, margin_cents(event, rules))
+    if slot is not None:
+        booking.remember(row, slot, period_of(day_of(event.ts)), fault, cost)
     _buy(row, event, rules)
     _callback(row, event)
     same_fault = _repair(row, event, rules)
@@ -179,21 +175,20 @@ def margin_cents(event: Heard, rules: Rules) -> int:
 
 def _fault(row: Row, event: Heard, rules: Rules, slot: int | None, waited_since: int | None) -> Fault:
     kind, reason = event.kind, event.get("return_reason")
-    by_hand = {Cause.COMPANY: Fault.COMPANY, Cause.CUSTOMER: Fault.CUSTOMER, Cause.NEUTRAL: Fault.SHARED}
-    cause = event.get("cause")
-    if cause is not None:
-        return by_hand[Cause(cause)]
+    cause = event.get("cause") or (row.case_cause[slot] if slot is not None else 0)
+    if cause:
+        return booking.BY_HAND[Cause(cause)]
     if kind in COMPANY_KINDS or reason in {ReturnReason.DEFECT, ReturnReason.WRONG}:
         return Fault.COMPANY
     if slot is not None:
-        if row.case_flags[slot] & COMPANY_FLAGS or (event.is_contact and row.case_contacts[slot] >= 2):
+        if row.case_flags[slot] & booking.COMPANY_FLAGS or (event.is_contact and row.case_contacts[slot] >= 2):
             return Fault.COMPANY
         if waited_since is not None and event.ts - waited_since > rules.fault_unanswered_hours * HOUR_MS:
             return Fault.COMPANY
     # The repair is still as it stood before this event: what ends an overdue repair is part of it.
     if row.in_repair() and event.ts - row.repair_in_ms > rules.fault_repair_overdue_days * DAY_MS:
         return Fault.COMPANY
-    flagged = (row.is_open(one) and row.case_flags[one] & COMPANY_FLAGS for one in range(state.CASES))
+    flagged = (row.is_open(one) and row.case_flags[one] & booking.COMPANY_FLAGS for one in range(state.CASES))
     if not event.case and any(flagged):
         return Fault.COMPANY
     if event.is_contact and row.abuse_until_ms > event.ts:
@@ -259,6 +254,7 @@ def _slot(row: Row, event: Heard, known: int | None) -> int | None:
     for name in ("opened", "asked", "answered", "resolved"):
         getattr(row, f"case_{name}_ms")[slot] = state.NEVER
     row.case_contacts[slot] = row.case_wrong_parts[slot] = row.case_flags[slot] = 0
+    booking.forget(row, slot)
     return slot
 
 
@@ -276,7 +272,8 @@ def _update_case(row: Row, event: Heard, slot: int) -> None:
         if clears and ts > row.case_asked_ms[slot]:
             row.case_flags[slot] &= ~int(CaseFlag.TOLD_UNANSWERED)
         row.case_asked_ms[slot] = max(row.case_asked_ms[slot], ts)
-    if by_agent or kind in {Kind.CALL_CLOSED, Kind.CHAT, Kind.CALLBACK_MADE}:
+    spoke = kind in {Kind.CALL_CLOSED, Kind.CHAT} and event.get("resolved") != Answer.NO
+    if by_agent or spoke or kind is Kind.CALLBACK_MADE:
         row.case_answered_ms[slot] = max(row.case_answered_ms[slot], ts)
     if kind in {Kind.TICKET_RESOLVED, Kind.FAULT_CLOSED} or (event.is_contact and event.resolved):
         row.case_resolved_ms[slot] = max(row.case_resolved_ms[slot], ts)

@@ -17,7 +17,7 @@ from schemas import policy, state
 from schemas.block import Block, Entry, Source, decode
 from schemas.codes import STATE_NAMES, CaseFlag, Change, Control, Evidence, Kind, Machine, Moment
 from schemas.events import DAY_MS
-from tests.oracle import scores
+from tests.oracle import booking, scores
 from tests.oracle.folding import fold, free_callback
 from tests.oracle.rows import HOUR_MS, Heard, Row, Rules, day_of, ppm
 
@@ -27,6 +27,7 @@ NAMES = {
     Machine.VALUE: "value_destroyer",
     Machine.CHURN: "churn_risk",
     Machine.SERVICE: "service_failure",
+    Machine.CAUSE: "fix_the_cause",
 }
 
 
@@ -142,6 +143,7 @@ class Oracle:
             (Machine.VALUE, self._value(row, value, now)),
             (Machine.CHURN, self._churn(row, ppm(p90), at_risk, now)),
             (Machine.SERVICE, self._service(row, listed, now)),
+            (Machine.CAUSE, self._cause(row, value, now)),
         ]
         alerts = []
         for machine, change in found:
@@ -218,6 +220,23 @@ class Oracle:
         severe = likely and theirs and value.year_cents <= rules.value_severe_annual_cents
         return self._move(row, machine, 2, now) if severe and row.state[machine] == 1 else None
 
+    def _cause(self, row: Row, value: scores.Value, now: int) -> Change | None:
+        rules, machine = self._rules, Machine.CAUSE
+        share, net = value.company_share_ppm, value.raw_net_year_cents
+        if row.state[machine] == 0:
+            enters = (
+                now >= row.cooldown_until_ms[machine]
+                and share >= rules.ppm("value_company_share_enter")
+                and net <= rules.value_enter_annual_cents
+                and value.year_contacts >= rules.value_min_contacts
+            )
+            return self._move(row, machine, 1, now) if enters else None
+        better = share < rules.ppm("value_cause_share_clear") or net > 0
+        if better and now - row.since_ms[machine] >= rules.value_dwell_days * DAY_MS:
+            row.cooldown_until_ms[machine] = now + rules.value_cooldown_days * DAY_MS
+            return self._move(row, machine, 0, now)
+        return None
+
     def _churn(self, row: Row, risk_ppm: int, at_risk: Callable[[], int], now: int) -> Change | None:
         rules, machine = self._rules, Machine.CHURN
         if row.state[machine] == 0:
@@ -277,14 +296,18 @@ class Oracle:
             since = row.waits_since(slot)
             told = row.case_flags[slot] & CaseFlag.TOLD_UNANSWERED
             if since is not None and not told and tick - since > rules.fault_unanswered_hours * HOUR_MS:
-                row.case_flags[slot] |= int(CaseFlag.TOLD_UNANSWERED)
+                before = row.case_flags[slot]
+                row.case_flags[slot] |= int(CaseFlag.TOLD_UNANSWERED | CaseFlag.UNANSWERED)
+                booking.settle_cause(row, slot, None, before)
                 due |= 1 << Moment.TICKET_UNANSWERED
         for one in range(state.CALLBACKS):
             until = row.callback_due_ms[one]
             if until != state.NEVER and until + rules.fault_callback_grace_hours * HOUR_MS < tick:
                 slot_of_case = row.slot_of(row.callback_case[one])
                 if slot_of_case is not None:
+                    before = row.case_flags[slot_of_case]
                     row.case_flags[slot_of_case] |= int(CaseFlag.CALLBACK_MISSED)
+                    booking.settle_cause(row, slot_of_case, None, before)
                 free_callback(row, one)
                 row.evidence[Evidence.CALLBACK_MISSED] += 1.0
                 row.add("day_failures", day_of(tick), 1)

@@ -120,6 +120,13 @@ class Heard:
         return hashing.of_event(self.purchases, self.customer, self._texts.get("event_id", b""))
 
 
+def _copied(value: Any) -> Any:
+    """Numbers as they are, lists of lists anew."""
+    if not isinstance(value, list):
+        return value
+    return [_copied(one) for one in value] if value and isinstance(value[0], list) else value.copy()
+
+
 class Row:
     """A customer row with every field of ``schemas.state.CUSTOMER`` as int, float or list."""
 
@@ -132,9 +139,7 @@ class Row:
         """A row that shares nothing with this one."""
         other = object.__new__(Row)
         for name, value in vars(self).items():
-            if isinstance(value, list):
-                value = [one.copy() if isinstance(one, list) else one for one in value]  # noqa: PLW2901
-            setattr(other, name, value)
+            setattr(other, name, _copied(value))
         return other
 
     def __eq__(self, other: object) -> bool:

@@ -73,6 +73,8 @@ class Value:
     contact_periods: int
     company_share_ppm: int
     net_year_cents: int
+    raw_net_year_cents: int
+    year_contacts: int
 
 
 def value(row: Row, rules: Rules, now: int) -> Value:
@@ -94,6 +96,8 @@ def value(row: Row, rules: Rules, now: int) -> Value:
         contact_periods=sum(one > 0 for one in contacts),
         company_share_ppm=halves_to_even(company * MILLION, spent) if spent else 0,
         net_year_cents=sum(adjusted_net(row, rules, one) for one in year),
+        raw_net_year_cents=sum(row.read("period_margin_cents", one) for one in year) - spent,
+        year_contacts=sum(row.read("period_contacts", one) for one in year),
     )
 
 

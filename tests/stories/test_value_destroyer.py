@@ -12,14 +12,14 @@ def test_the_state_is_entered_on_proof_and_left_when_the_proof_is_gone() -> None
     ]
 
 
-def test_the_twin_with_a_fault_of_ours_is_left_alone() -> None:
-    """The very same calls, made because a manual is missing: expected silence."""
-    assert on_days(tell("value_destroyer"), TWIN) == []
+def test_the_twin_with_a_fault_of_ours_is_never_judged() -> None:
+    """The very same calls, made because a manual is missing: we are told to fix it, nobody is labelled."""
+    assert on_days(tell("value_destroyer"), TWIN) == ["fix_the_cause_entered on day 29"]
 
 
 def test_the_alert_carries_the_money_by_fault() -> None:
     """Margin, cost by fault, contacts; what the company caused counts for nothing."""
-    alert = tell("value_destroyer").alerts[0]
+    alert = next(one for one in tell("value_destroyer").alerts if one.customer_id == CUSTOMER)
     by_name = {one.name: one for one in alert.evidence}
     assert set(by_name) == {
         *("margin", "cost_company", "cost_customer", "cost_shared", "cost_unknown", "contacts"),

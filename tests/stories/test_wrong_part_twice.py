@@ -13,6 +13,7 @@ def test_the_second_wrong_part_is_told_and_the_rest_climbs() -> None:
         "churn_risk_entered on day 195",
         "churn_risk_escalated on day 195",
         "service_failure_escalated:escalation_denied on day 195",
+        "service_failure_escalated:ticket_unanswered on day 198",
         "service_failure_escalated:executive_appeal on day 199",
         "service_failure_escalated:ticket_unanswered on day 202",
     ]

@@ -27,6 +27,7 @@ BASE = Alert(
     p_negative_ppm=0,
     expected_year_cents=-45_708,
     net_year_cents=-19_000,
+    raw_net_year_cents=-21_000,
     company_share_ppm=0,
     worth_cents=40_000,
     at_risk_cents=12_050,

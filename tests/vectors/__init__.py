@@ -207,6 +207,7 @@ ALERT = Alert(
     p_negative_ppm=7,
     expected_year_cents=-12_345,
     net_year_cents=6_789,
+    raw_net_year_cents=-1_234,
     company_share_ppm=1_000_000,
     worth_cents=51_234,
     at_risk_cents=21_126,

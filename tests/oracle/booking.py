@@ -1,0 +1,56 @@
+"""The oracle's second half of section 2: what a case cost, remembered and booked anew."""
+
+from schemas import state
+from schemas.codes import CaseFlag, Cause, Fault
+from tests.oracle.rows import Row
+
+COMPANY_FLAGS = (
+    CaseFlag.DEFECT
+    | CaseFlag.WRONG_PART
+    | CaseFlag.PRODUCT_EOL
+    | CaseFlag.CALLBACK_MISSED
+    | CaseFlag.REOPENED
+    | CaseFlag.KNOWN_FAULT
+    | CaseFlag.REPEAT
+    | CaseFlag.UNANSWERED
+)
+BY_HAND = {Cause.COMPANY: Fault.COMPANY, Cause.CUSTOMER: Fault.CUSTOMER, Cause.NEUTRAL: Fault.SHARED}
+
+
+def forget(row: Row, slot: int) -> None:
+    """A taken slot starts without costs and without a cause."""
+    row.case_cause[slot], row.case_period[slot] = 0, state.NEVER
+    row.case_cost_cents[slot] = [[0] * state.FAULTS for _ in range(state.CASE_PERIODS)]
+
+
+def remember(row: Row, slot: int, period: int, fault: Fault, cents: int) -> None:
+    """Remember an event's own cost."""
+    if cents:
+        if row.case_period[slot] == state.NEVER:
+            row.case_period[slot] = period
+        at = min(max(period - row.case_period[slot], 0), state.CASE_PERIODS - 1)
+        row.case_cost_cents[slot][at][fault] += cents
+
+
+def settle_cause(row: Row, slot: int, cause: int | None, flags_before: int) -> None:
+    """A human's word moves everything; a first company's flag moves what was shared or unknown."""
+    if cause is not None:
+        row.case_cause[slot] = cause
+        _move(row, slot, BY_HAND[Cause(cause)], list(Fault))
+    elif not row.case_cause[slot] and not flags_before & COMPANY_FLAGS and row.case_flags[slot] & COMPANY_FLAGS:
+        _move(row, slot, Fault.COMPANY, [Fault.SHARED, Fault.UNKNOWN])
+
+
+def _move(row: Row, slot: int, to: Fault, froms: list[Fault]) -> None:
+    for at, costs in enumerate(row.case_cost_cents[slot]):
+        period = row.case_period[slot] + at
+        for fault in froms:
+            cents = costs[fault]
+            if fault == to or not cents:
+                continue
+            costs[fault], costs[to] = 0, costs[to] + cents
+            row.life_cost_cents[fault] -= cents
+            row.life_cost_cents[to] += cents
+            if row.holds("period", period):
+                row.period_cost_cents[period % state.PERIODS][fault] -= cents
+                row.period_cost_cents[period % state.PERIODS][to] += cents
