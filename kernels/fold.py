@@ -17,7 +17,7 @@ from kernels.cost import (
     sent_or,
 )
 from kernels.shapes import Event, Row, Rules
-from schemas.codes import FIRST_PURCHASE_KIND, Answer, Evidence, Kind, Moment
+from schemas.codes import FIRST_PURCHASE_KIND, Answer, Evidence, Kind, Machine, Moment
 from schemas.events import ABSENT
 from schemas.state import NEVER, PERIOD_DAYS
 
@@ -38,6 +38,9 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
 PPM: Final = 1_000_000
 NOTHING: Final = -1
+CHURN: Final = int(Machine.CHURN)
+SERVICE: Final = int(Machine.SERVICE)
+HOLD: Final = int(Machine.HOLD)
 
 E_UNRESOLVED: Final = int(Evidence.UNRESOLVED_REPEAT)
 E_DENIED: Final = int(Evidence.ESCALATION_DENIED)
@@ -110,6 +113,8 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
         if kind == cases.RUDE_CALL:
             weight = float(sent_or(event["confidence"], PPM)) / PPM
         evidence.add(row, found, weight, day, rules)
+    if kind == CONTACT_SENT and row["state"][HOLD] != 0:
+        row["hold_violations"] = min(int(row["hold_violations"]) + 1, cases.COUNT_MAX)
     if found == E_RECOVERY or kind == REPAIR_OUT:
         row["recovered_ms"] = max(int(row["recovered_ms"]), ts_ms)
     if found != NOTHING or cases.is_contact(kind) or kind >= FIRST_PURCHASE_KIND:
@@ -239,5 +244,5 @@ def _moment_of(row: Row, event: Event, slot: int, repeat: bool, now_ms: int, rul
         negative = event["stars"] <= rules["fault_negative_stars"]
         return M_REVIEW if negative and event["defect"] == YES else 0
     if kind == CONTACT_SENT:
-        return M_SENT if cases.any_open(row) or row["state"][2] != 0 else 0
+        return M_SENT if row["state"][SERVICE] != 0 or row["state"][CHURN] != 0 else 0
     return 0

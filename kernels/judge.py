@@ -13,6 +13,7 @@ from kernels import cases
 from kernels._jit import kernel
 from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, repair_running, settle_cause, waited_too_long
 from kernels.fold import E_MISSED, E_REPAIR, fold
+from kernels.holds import conclude_hold
 from kernels.machine import write_scores
 from kernels.rings import count_failure
 from kernels.scores import score_risk, score_value, score_worth
@@ -39,7 +40,7 @@ ROOM: Final = MACHINES
 
 @kernel
 def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
-    """Let the three machines conclude at ``now_ms``; return the next free place in ``out``."""
+    """Let the machines conclude at ``now_ms``; return the next free place in ``out``."""
     first = at
     day = now_ms // DAY_MS
     score_value(row, day, rules, scores)
@@ -52,6 +53,7 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     at = conclude_churn(row, now_ms, rules, scores, out, at)
     at = conclude_service(row, now_ms, due, rules, out, at)
     at = conclude_cause(row, now_ms, rules, scores, out, at)
+    at = conclude_hold(row, now_ms, rules, out, at)
     if at > first:
         score_worth(row, day, rules, scores)
         for crossed in range(first, at):
@@ -200,12 +202,12 @@ def sweep(
         due |= int(row["pending_moments"])
         row["pending"] = 0
         row["pending_moments"] = 0
-        calm_ms = int(row["risk_calm_since_ms"])
+        calm_ms, quiet_ms = int(row["risk_calm_since_ms"]), int(row["hold_calm_since_ms"])
         first = at
         # An event may be ahead of the tick; what it concluded is not concluded again in its past.
         now_ms = max(tick_ms, int(row["last_event_ms"]))
         at = conclude(row, now_ms, due, rule, score, out, at)
-        if at > first or calm_ms != row["risk_calm_since_ms"]:
+        if at > first or calm_ms != row["risk_calm_since_ms"] or quiet_ms != row["hold_calm_since_ms"]:
             dirty[i] = 1
         for crossed in range(first, at):
             out[crossed]["slot"] = i

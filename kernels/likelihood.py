@@ -6,8 +6,8 @@ The log-gamma function is made here from plain arithmetic, because the one of a 
 mathematical library has other last bits on another machine.
 
 **Range.** Parameters from 1e-3 to 1e4 (``v`` to 1e10), up to 1e5 purchases, ages up to 1e4 weeks and
-spends from 0.01 to 1e11: there every answer is finite. Its error is that of the largest log-gamma in
-it, below 1e-14 of that.
+spends from 0.01 to 1e11: there every answer is finite, and off by less than 1e-14 of the
+largest term in it.
 """
 
 from typing import Final

@@ -10,7 +10,7 @@ import numpy as np
 from kernels import evidence
 from kernels.cases import COMPANY_FLAGS, is_open, is_waiting
 from schemas import codes
-from schemas.alerts import Alert, Evidence
+from schemas.alerts import PURPOSES, Alert, Evidence, Hold
 from schemas.policy import Policy
 from schemas.state import CASES, PERIODS, REFERENCES
 
@@ -124,6 +124,20 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
         policy_version=policy.version,
         policy_digest=policy.digest,
         within_budget=within_budget,
+    )
+
+
+def hold(crossed: Crossed, policy: Policy) -> Hold:
+    """The word on the holds topic that a crossing of the hold machine stands for."""
+    held = crossed.crossing["change"] == codes.Change.ENTERED
+    reasons = codes.HoldReason(int(crossed.crossing["moment"]))
+    return Hold(
+        customer_id=crossed.customer,
+        held=bool(held),
+        since_ms=int(crossed.crossing["now_ms"]),
+        reasons=tuple((one.name or "").lower() for one in reasons),
+        purposes=PURPOSES if held else (),
+        policy_version=policy.version,
     )
 
 

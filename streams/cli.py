@@ -145,7 +145,7 @@ def demo(
     for_s: float | None, as_json: bool, broker: str | None, speed: float, seed: int, customers: int,
     stories: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """Watch six true stories and a small crowd become alerts, live.
+    """Watch true stories and a small crowd become alerts, live.
 
     Starts a broker of its own (in memory, gone afterwards), one real worker and a simulated year.
     """
@@ -332,17 +332,10 @@ def ledger_dump(out: Path, config_file: Path | None, broker: str | None) -> None
         click.echo(f"{out}: {count} records of {config.topics.ledger}")
 
 
-@main.command(
-    epilog=_examples(
-        "whaleline fit events.jsonl --out fitted.toml --report fitted.md",
-        "whaleline fit ledger.wll --out fitted.toml --as-of 2025-12-01",
-    )
-)
+@main.command(epilog=_examples("whaleline fit events.jsonl --out fitted.toml --report fitted.md"))
 @click.argument("events", type=FILE)
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="The fitted piece of policy goes here.")
-@click.option(
-    "--report", type=FILE, metavar="FILE", help="What was found goes here: JSON for *.json, or Markdown."
-)
+@click.option("--report", type=FILE, metavar="FILE", help="The findings go here: JSON for *.json, or Markdown.")
 @click.option("--currency", default="USD", show_default=True, help="Events in another currency are left out.")
 @click.option("--as-of", callback=_moment, metavar="TIME", help="Fit as if it were this time, as in 2025-12-01.")
 def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int | None) -> None:

@@ -1,4 +1,4 @@
-"""The demo: six true stories and a small crowd run through a real worker, and each alert is read out as it comes.
+"""The demo: true stories and a small crowd run through a real worker, and each alert is read out as it comes.
 
 Without ``--broker`` the demo brings its own: in memory, on loopback, gone afterwards. The worker is the real one,
 in a process of its own. Time is the simulated history's (``source_clock = "source"``), so the same seed gives

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from math import fsum
 from typing import Any
 
 EPOCH = date(1970, 1, 1).toordinal()
@@ -41,7 +42,7 @@ class HoldOut:
     @property
     def expected(self) -> float:
         """What the model fitted up to the cut expected in all."""
-        return sum(one.expected for one in self.deciles)
+        return fsum(one.expected for one in self.deciles)
 
     @property
     def actual(self) -> int:
@@ -110,10 +111,12 @@ class Report:
         lines = [
             "# A fit of the purchase and spend models",
             "",
-            f"History `{self.digest}`: {_date(self.first_day)} to {_date(self.last_day)} "
-            f"({(self.last_day - self.first_day + 1) / 7:.1f} weeks), {self.customers} customers, "
-            f"{self.repeaters} of them with a repeat purchase, {self.purchases} purchases. "
-            f"Left out: {self.repeated} repeated purchases, {self.refused} unreadable records.",
+            (
+                f"History `{self.digest}`: {_date(self.first_day)} to {_date(self.last_day)} "
+                f"({(self.last_day - self.first_day + 1) / 7:.1f} weeks), {self.customers} customers, "
+                f"{self.repeaters} of them with a repeat purchase, {self.purchases} purchases. "
+                f"Left out: {self.repeated} repeated purchases, {self.refused} unreadable records."
+            ),
             "",
             *self._warned(),
             "## Settings",
@@ -150,9 +153,11 @@ class Report:
             "",
             "## Hold-out",
             "",
-            f"Fitted to the days up to {_date(tried.cut_day)}, tried on those up to {_date(tried.last_day)}: "
-            f"{tried.expected:.1f} purchase days expected, {tried.actual} came; "
-            f"the defaults expected {tried.by_default:.1f}.",
+            (
+                f"Fitted to the days up to {_date(tried.cut_day)}, tried on those up to {_date(tried.last_day)}: "
+                f"{tried.expected:.1f} purchase days expected, {tried.actual} came; "
+                f"the defaults expected {tried.by_default:.1f}."
+            ),
             "",
             "| tenth | customers | expected | actual | expected each | actual each |",
             "|---:|---:|---:|---:|---:|---:|",

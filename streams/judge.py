@@ -17,7 +17,7 @@ from uuid import UUID
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from schemas.alerts import Alert, DeadLetter
+from schemas.alerts import Alert, DeadLetter, Hold
 from schemas.state import LayoutError
 from streams.clock import monotonic_s
 from streams.config import Config
@@ -49,6 +49,7 @@ class Owned:
         self.ready = False
         self.alerts: list[Alert] = []
         self.refused: list[DeadLetter] = []
+        self.holds: list[Hold] = []
         self.lock = asyncio.Lock()
         self.urgent = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
@@ -260,9 +261,10 @@ class Judge:
         applied.labels("repeated").inc(outcome.duplicates)
         for words in outcome.conflicts:
             log.warning("ledger partition %d: %s", partition, words)
-        if outcome.alerts or outcome.refused:
+        if outcome.alerts or outcome.refused or outcome.holds:
             one.alerts += outcome.alerts
             one.refused += outcome.refused
+            one.holds += outcome.holds
             one.urgent.set()
 
     # ---------------------------------------------------------------- out
@@ -286,9 +288,10 @@ class Judge:
             at, snapshot = one.pipeline.next_offset, one.pipeline.snapshot()
             alerts, one.alerts = one.alerts, []
             refused, one.refused = one.refused, []
+            holds, one.holds = one.holds, []
             begun = monotonic_s()
             try:
-                await one.outbox.publish(snapshot.records, alerts, refused)
+                await one.outbox.publish(snapshot.records, alerts, refused, holds)
             except Fenced as error:
                 stop_now(Exit.FENCED, f"Ledger partition {partition}: {error}.")
             except NotPublished as error:

@@ -12,7 +12,7 @@ from uuid import UUID
 import aiokafka
 from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
-from schemas.alerts import Alert, DeadLetter
+from schemas.alerts import Alert, DeadLetter, Hold
 from streams.topics import MAX_RECORD_BYTES, TopicNames
 
 REQUEST_TIMEOUT_MS = 30_000
@@ -80,6 +80,7 @@ class Outbox:
         records: Sequence[tuple[bytes, bytes]],
         alerts: Sequence[Alert] = (),
         refused: Sequence[DeadLetter] = (),
+        holds: Sequence[Hold] = (),
     ) -> None:
         """Write everything in one transaction; return once it is committed.
 
@@ -87,14 +88,18 @@ class Outbox:
         Raises ``Fenced`` or ``NotPublished``.
         """
         try:
-            await asyncio.wait_for(self._publish(records, alerts, refused), PUBLISH_TIMEOUT_S)
+            await asyncio.wait_for(self._publish(records, alerts, refused, holds), PUBLISH_TIMEOUT_S)
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced(type(error).__name__) from error
         except Exception as error:
             raise NotPublished(f"partition {self._partition}: {type(error).__name__}") from error
 
     async def _publish(
-        self, records: Sequence[tuple[bytes, bytes]], alerts: Sequence[Alert], refused: Sequence[DeadLetter]
+        self,
+        records: Sequence[tuple[bytes, bytes]],
+        alerts: Sequence[Alert],
+        refused: Sequence[DeadLetter],
+        holds: Sequence[Hold],
     ) -> None:
         producer = self._producer
         await producer.begin_transaction()
@@ -107,6 +112,10 @@ class Outbox:
             (one.customer_id.encode(), one.to_msgpack(), [(ALERT_ID, one.alert_id.encode())]) for one in alerts
         ]
         heard += await self._send_batches(self._topics.alerts, said)
+        kept: list[tuple[bytes, bytes, list[tuple[str, bytes]]]] = [
+            (one.customer_id.encode(), one.to_msgpack(), []) for one in holds
+        ]
+        heard += await self._send_batches(self._topics.holds, kept)
         heard += await self._send_batches(self._topics.customers, [(*one, []) for one in records])
         await asyncio.gather(*heard)
         await producer.commit_transaction()

@@ -3,7 +3,7 @@
 No Faust, no socket, no clock. The agent, the replay and the tests call the same ``Pipeline.step``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,7 +15,7 @@ from kernels import admit, judge
 from kernels.settle import settle
 from schemas import policy as policies
 from schemas import state
-from schemas.alerts import Alert, DeadLetter
+from schemas.alerts import Alert, DeadLetter, Hold
 from schemas.block import Block, BlockError, Entry, Source, decode
 from schemas.codec import encode
 from schemas.codes import Change, Control, Machine, Reason
@@ -53,6 +53,7 @@ class Outcome:
     """What one ledger record led to; nothing has been sent yet."""
 
     alerts: list[Alert] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
     refused: list[DeadLetter] = field(default_factory=list)
     applied: int = 0
     skipped: int = 0
@@ -182,7 +183,7 @@ class Pipeline:
                 *(self.arena.rows, slots, events, start, verdict, self.last_tick_ms, rules.record),
                 *(self._scores, self.arena.dirty, self._out, self._copies),
             )
-            outcome.alerts += [self._alert(one, rules) for one in self._crossed(crossed)]
+            self._say(self._crossed(crossed), rules, outcome)
 
     def _tick(self, outcome: Outcome) -> None:
         """Run every whole hour that all sources have now passed."""
@@ -197,13 +198,20 @@ class Pipeline:
                 found += list(self._crossed(crossed))
             # Slots differ after a restore, names do not: the order and the budget must not depend on slots.
             found.sort(key=lambda one: (one.customer, int(one.crossing["machine"])))
-            outcome.alerts += [self._alert(one, rules) for one in found]
+            self._say(found, rules, outcome)
             outcome.ticks.append(tick_ms)
 
     def _crossed(self, count: int) -> Iterator[alerts.Crossed]:
         for at in range(count):
             customer = self.arena.customer(int(self._out[at]["slot"])).decode()
             yield alerts.Crossed(customer, self._out[at].copy(), self._copies[at].copy())
+
+    def _say(self, found: Iterable[alerts.Crossed], rules: policies.Policy, outcome: Outcome) -> None:
+        for one in found:
+            if one.crossing["machine"] == Machine.HOLD:
+                outcome.holds.append(alerts.hold(one, rules))
+            else:
+                outcome.alerts.append(self._alert(one, rules))
 
     def _alert(self, crossed: alerts.Crossed, rules: policies.Policy) -> Alert:
         within = True

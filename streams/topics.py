@@ -47,6 +47,7 @@ class TopicNames:
     customers: str = "whaleline-customers"
     alerts: str = "alerts"
     dead_letters: str = "whaleline-dead-letters"
+    holds: str = "holds"
 
     def __post_init__(self) -> None:
         roles: dict[str, str] = {}
@@ -123,6 +124,7 @@ def plan(names: TopicNames, ledger_partitions: int, source_partitions: int, repl
         (names.ledger, ledger_partitions, ledger, "accepted events in the order they are judged", True),
         (names.customers, ledger_partitions, latest, "the latest state of each customer", True),
         (names.alerts, ledger_partitions, kept, "alerts raised and cleared", True),
+        (names.holds, ledger_partitions, latest, "who must be left in peace, and why", True),
         (names.dead_letters, ledger_partitions, {**kept, **large}, "events not accepted, with the reason", True),
     )
     return [TopicPlan(*row, replication) for row in rows]

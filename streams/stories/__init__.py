@@ -1,6 +1,7 @@
-"""Six stories from real customers, each with the ending a fair judge must give it."""
+"""Stories from real customers, each with the ending a fair judge must give it."""
 
 from streams.stories import (
+    month_of_ads,
     printer,
     silent_replacement,
     thirty_five_calls,
@@ -21,6 +22,7 @@ STORIES: dict[str, Story] = {
         silent_replacement,
         printer,
         value_destroyer,
+        month_of_ads,
     )
 }
 """By key, in the order in which they are told."""

@@ -22,6 +22,7 @@ KEYS = [
     "silent_replacement",
     "printer",
     "value_destroyer",
+    "month_of_ads",
 ]
 
 ALERT = Alert(
@@ -31,9 +32,9 @@ ALERT = Alert(
 )
 
 
-def test_there_are_six_stories() -> None:
+def test_there_are_seven_stories() -> None:
     assert list(STORIES) == KEYS
-    assert len({story.title for story in STORIES.values()}) == 6
+    assert len({story.title for story in STORIES.values()}) == 7
     assert all(story.seed[:2] in {"S0", "S1", "S2", "S4"} for story in STORIES.values())
 
 
