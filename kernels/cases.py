@@ -181,14 +181,15 @@ def is_companys(row: Row, slot: int) -> bool:
 def remember_cost(row: Row, slot: int, period: int, fault: int, cents: int) -> None:
     """Keep what an event of the case cost, so that it can be booked anew when its cause becomes known.
 
-    Three periods from the case's first cost are told apart; later ones count into the third.
+    Only the period of the case's first cost and the two after it: what was booked elsewhere stays there.
     """
     if cents == 0:
         return
     if row["case_period"][slot] == NEVER:
         row["case_period"][slot] = period
-    at = min(max(period - int(row["case_period"][slot]), 0), CASE_PERIODS - 1)
-    row["case_cost_cents"][slot, at, fault] += cents
+    at = period - int(row["case_period"][slot])
+    if 0 <= at < CASE_PERIODS:
+        row["case_cost_cents"][slot, at, fault] += cents
 
 
 @kernel

@@ -96,8 +96,11 @@ def fold_events(
         row = rows[slots[i]]
         ts_ms = int(event["ts_ms"])
         now_ms = max(ts_ms, last_tick_ms, int(row["last_event_ms"]))
-        _begin(row, ts_ms // DAY_MS, now_ms // DAY_MS)
+        if row["day"] == NEVER:
+            row["day"] = now_ms // DAY_MS
+            row["first_day"] = ts_ms // DAY_MS
         settle(row, now_ms // DAY_MS, rule)
+        row["first_day"] = min(int(row["first_day"]), ts_ms // DAY_MS)
         row["last_event_ms"] = max(int(row["last_event_ms"]), ts_ms)
         moment = fold(row, event, now_ms, rule)
         dirty[slots[i]] = 1
@@ -114,15 +117,6 @@ def fold_events(
             out[crossed]["trigger_digest"] = event["event_id"]
             copies[crossed] = row
     return events.size, at
-
-
-@kernel
-def _begin(row: Row, event_day: int, day: int) -> None:
-    """Open a blank row on its first event; an earlier event later moves the customer's beginning back."""
-    if row["day"] == NEVER:
-        row["day"] = day
-        row["first_day"] = event_day
-    row["first_day"] = min(int(row["first_day"]), event_day)
 
 
 @kernel

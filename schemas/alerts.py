@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import Any
 
 import msgpack
 
 VERSION = 1
+DEAD_BYTES_MAX = 1_800_000
+DEAD_KEY_BYTES_MAX = 4_096
 
 KINDS = tuple(
     f"{machine}_{change}"
@@ -74,6 +77,30 @@ class Alert:
         return json.dumps(self.as_map(), ensure_ascii=False, separators=(",", ":"))
 
 
+PURPOSES = ("marketing", "review_ask", "referral_ask")
+"""What a hold forbids; all of them, whatever its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Whether a customer must be left in peace, and why: the latest word by customer on the holds topic."""
+
+    customer_id: str
+    held: bool
+    since_ms: int
+    reasons: tuple[str, ...]
+    purposes: tuple[str, ...]
+    policy_version: int
+
+    def as_map(self) -> dict[str, Any]:
+        """The hold as the map that is sent."""
+        return {"version": VERSION, **asdict(self)}
+
+    def to_msgpack(self) -> bytes:
+        """The hold's bytes on the holds topic."""
+        return bytes(msgpack.packb(self.as_map()))
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A payload that was refused: why, where it stood, and its original bytes."""
@@ -92,8 +119,14 @@ class DeadLetter:
         """Key on the dead-letter topic: a repeat of the same refusal has the same key."""
         return f"{self.topic_id}:{self.partition}:{self.offset}".encode()
 
+    @property
+    def record_value(self) -> bytes:
+        """Value on the dead-letter topic: the original bytes, cut to what any topic of ours takes."""
+        return (self.value or b"")[:DEAD_BYTES_MAX]
+
     def headers(self) -> list[tuple[str, bytes]]:
-        """Record headers; the record's value is the original value."""
+        """Record headers; the value's whole length and digest (SHA-256) are there in case it was cut."""
+        value = self.value or b""
         return [
             ("reason", self.reason.encode()),
             ("detail", self.detail.encode()),
@@ -101,5 +134,7 @@ class DeadLetter:
             ("source-topic-id", self.topic_id.encode()),
             ("source-partition", str(self.partition).encode()),
             ("source-offset", str(self.offset).encode()),
-            ("source-key", self.key or b""),
+            ("source-key", (self.key or b"")[:DEAD_KEY_BYTES_MAX]),
+            ("value-bytes", str(len(value)).encode()),
+            ("value-sha256", sha256(value).hexdigest().encode()),
         ]

@@ -23,8 +23,8 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.codes import Control
-from schemas.events import FIELDS, Event, Type
+from schemas.codes import Answer, Control
+from schemas.events import ABSENT, FIELDS, PPM, TEXT_MAX, Event, Type
 
 EVENTS_MAGIC = b"WLB1"
 CONTROL_MAGIC = b"WLC1"
@@ -189,9 +189,29 @@ def decode(raw: bytes) -> Block | Entry:
     lengths = np.frombuffer(raw, "<u2", n_texts, at).astype(np.int64)
     if int(lengths.sum()) != text_bytes or lengths[0]:
         raise BlockError("the block's texts do not match their lengths")
+    if int(lengths.max()) > TEXT_MAX:
+        raise BlockError(f"a text of the block is longer than {TEXT_MAX} bytes")
+    _check_bounds(columns)
     starts = at + 2 * n_texts + np.cumsum(lengths) - lengths
     offset = np.array(first, np.int64)[source] + above
     return Block(n, tuple(sources), source, offset, columns, np.frombuffer(raw, np.uint8), starts, lengths)
+
+
+def _check_bounds(columns: dict[str, NDArray[Any]]) -> None:
+    """Every number is absent or within its field's bounds: what a kernel takes for granted."""
+    for one in FIELDS:
+        column = columns.get(one.name)
+        if column is None or one.type is Type.TEXT:
+            continue
+        scale = PPM if one.type is Type.RATIO else 1
+        low, high = (0, max(Answer)) if one.type is Type.BOOLEAN else (one.low * scale, one.high * scale)
+        if not ((column == one.absent) | ((column >= low) & (column <= high))).all():
+            raise BlockError(f"a number of column {one.name} is out of its bounds")
+    missing = [name for name in ("ts_ms", "kind", "customer_id", "event_id") if name not in columns]
+    if missing or not all(columns[name].all() for name in ("kind", "customer_id", "event_id")):
+        raise BlockError("an event of the block lacks its time, kind, customer or id")
+    if bool((columns["ts_ms"] == ABSENT).any()):
+        raise BlockError("an event of the block lacks its time")
 
 
 def _decode_control(raw: bytes) -> Entry:

@@ -13,14 +13,13 @@ from typing import Any
 import msgpack
 
 from schemas.codes import FIRST_PURCHASE_KIND, Answer, Kind, Observer, Reason
-from schemas.events import COMMON, EVERYWHERE, FIELD, SHAPES, VERSION, Event, Field, Type
+from schemas.events import COMMON, EVERYWHERE, FIELD, PPM, SHAPES, VERSION, Event, Field, Type
 
 MAX_BYTES = 65_536
 MAX_FIELDS = 64
 MAX_DEPTH = 64
 """How deep JSON may nest; far from Python's own limit, which depends on who calls."""
 
-PPM = 1_000_000
 _JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 _KINDS = {kind.name.lower(): kind for kind in Kind}

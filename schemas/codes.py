@@ -142,6 +142,7 @@ class Machine(IntEnum):
     CHURN = 1
     SERVICE = 2
     CAUSE = 3
+    HOLD = 4
 
 
 class Change(IntEnum):
@@ -157,8 +158,19 @@ STATE_NAMES = {
     Machine.CHURN: ("calm", "churn_risk", "churn_risk_high"),
     Machine.SERVICE: ("served", "failed", "failed_again"),
     Machine.CAUSE: ("neutral", "fix_the_cause"),
+    Machine.HOLD: ("welcome", "held"),
 }
 """State numbers by machine: 0 is where everyone starts and may always return to."""
+
+
+class HoldReason(IntFlag):
+    """Why nothing may be sold to, or asked of, a customer for now."""
+
+    OPEN_CASE = 1
+    UNANSWERED = 2
+    FAILURE = 4
+    SERVICE = 8
+    CHURN = 16
 
 
 class Moment(IntEnum):

@@ -28,6 +28,7 @@ TS_MAX_MS = 4_102_444_800_000
 """Event times lie between 2000-01-01 and 2100-01-01 UTC."""
 
 DAY_MS = 86_400_000
+PPM = 1_000_000
 CENTS_MAX = 10**11
 TEXT_MAX = 64
 

@@ -144,6 +144,8 @@ SETTINGS: tuple[Setting, ...] = (
     _S("service", "quiet_days", 14, 1, 365, "clear after so many days with no failure and nothing open"),
     _S("service", "budget_per_day", 200, 1, 10**6, "service-failure alerts a day that the floors can act on"),
     _S("service", "rude_confidence", 0.7, 0.0, 1.0, "a rude call must be this sure to be told as one"),
+    _S("hold", "failure_evidence", 0.5, 0.0, 100.0, "failure evidence, less recovery, that sets a hold by itself"),
+    _S("hold", "quiet_days", 7, 0, 365, "lift after so many days without a reason"),
     _S(
         "ledger",
         "future_tolerance_minutes",
@@ -186,7 +188,6 @@ RECORD = np.dtype(
 """What kernels read: every setting under ``section_key``, evidence weights and half-lives, a moment mask."""
 
 ALL_MOMENTS = tuple(one.name.lower() for one in Moment)
-DEFAULT_MOMENTS = tuple(name for name in ALL_MOMENTS if name != "contact_during_failure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,7 @@ def default_toml() -> str:
             section = one.section
             lines += ["", f"[{section}]"]
             if section == "service":
-                lines += ["# which moments are told", f"moments = {list(DEFAULT_MOMENTS)}".replace("'", '"')]
+                lines += ["# which moments are told", f"moments = {list(ALL_MOMENTS)}".replace("'", '"')]
         lines.append(f"{one.key} = {one.default}  # {one.doc}")
     lines += ["", "# weight in the hazard's logarithm and half-life of each kind of evidence"]
     for rule in EVIDENCE:
@@ -276,7 +277,7 @@ def _read_settings(sections: dict[str, Any], record: NDArray[np.void], origin: s
         if one.section not in tables:
             tables[one.section] = _table(sections.pop(one.section, {}), one.section, origin)
         record[one.name] = _number(tables[one.section].pop(one.key, one.default), one, origin)
-    record["moments"] = _moments(tables["service"].pop("moments", list(DEFAULT_MOMENTS)), origin)
+    record["moments"] = _moments(tables["service"].pop("moments", list(ALL_MOMENTS)), origin)
     for section, left in tables.items():
         _nothing_left(left, section, [one.key for one in SETTINGS if one.section == section], origin)
 

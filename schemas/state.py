@@ -20,7 +20,7 @@ CASES = 4
 CALLBACKS = 2
 REFERENCES = 12
 FAULTS = 4
-MACHINES = 4
+MACHINES = 5
 CASE_PERIODS = 3
 """Periods in which the costs of an open case are remembered, so that they can be booked anew."""
 
@@ -94,6 +94,8 @@ CUSTOMER = np.dtype(
         ("failed_moments", "<u4"),
         ("failed_last_ms", "<i8"),
         ("recovered_ms", "<i8"),
+        ("hold_calm_since_ms", "<i8"),
+        ("hold_violations", "<u2"),
         ("pending_moments", "<u4"),
         ("pending", "<u1"),
         # what the alerts point at: the newest references of kind, time and event digest
@@ -109,7 +111,15 @@ _UNSET = (
     *("first_purchase_day", "last_purchase_day", "first_fee_day", "risk_calm_since_ms"),
     *("case_opened_ms", "case_asked_ms", "case_answered_ms", "case_resolved_ms", "callback_due_ms"),
     *("callback_made_ms", "repair_in_ms", "repair_out_ms", "repair_told_ms", "abuse_until_ms"),
-    *("contract_end_ms", "since_ms", "cooldown_until_ms", "failed_last_ms", "recovered_ms", "reference_ms"),
+    *(
+        "contract_end_ms",
+        "since_ms",
+        "cooldown_until_ms",
+        "failed_last_ms",
+        "recovered_ms",
+        "hold_calm_since_ms",
+        "reference_ms",
+    ),
 )
 
 

@@ -145,7 +145,7 @@ def _evidence(
     machine: codes.Machine, crossing: Any, row: Any, policy: Policy, moment: codes.Moment | None
 ) -> list[Evidence]:
     if machine in (codes.Machine.VALUE, codes.Machine.CAUSE):
-        return _money(machine, crossing, row)
+        return _money(machine, crossing, row, policy)
     found = _failures(crossing, row, policy)
     if machine is codes.Machine.SERVICE and moment is not None:
         trigger = (f"{int(crossing['trigger_digest']):016x}",) if crossing["trigger_kind"] else ()
@@ -183,10 +183,11 @@ def _failures(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
     return found
 
 
-def _money(machine: codes.Machine, crossing: Any, row: Any) -> list[Evidence]:
+def _money(machine: codes.Machine, crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
     """The year's money by fault, and how often the customer came.
 
-    What the company caused counts for ``fix_the_cause`` alone, everything else for value alone.
+    The contributions add up to the net that was judged: the raw one for ``fix_the_cause``, for value the one
+    without the company's cost and with the benefit of the doubt (up to a cent a period of rounding).
     """
     period = int(row["day"]) // 28
     held = [
@@ -194,13 +195,14 @@ def _money(machine: codes.Machine, crossing: Any, row: Any) -> list[Evidence]:
         for bucket in range(period - PERIODS + 1, period + 1)
         if int(row["period_head"]) - PERIODS < bucket <= int(row["period_head"])
     ]
-    out = [
-        Evidence("margin", float(sum(int(row["period_margin_cents"][at]) for at in held)), "cents", "364 d", 0.0)
-    ]
+    margin = float(sum(int(row["period_margin_cents"][at]) for at in held))
+    out = [Evidence("margin", margin, "cents", "364 d", margin)]
     for fault in codes.Fault:
         cents = sum(int(row["period_cost_cents"][at, fault]) for at in held)
         companys = fault is codes.Fault.COMPANY
-        counted = float(-cents) if companys == (machine is codes.Machine.CAUSE) else 0.0
+        counted = float(-cents) if machine is codes.Machine.CAUSE or not companys else 0.0
+        if fault is codes.Fault.UNKNOWN and machine is codes.Machine.VALUE:
+            counted = float(round(counted * float(policy.record["value_unknown_share"][0])))
         out.append(Evidence(f"cost_{fault.name.lower()}", float(cents), "cents", "364 d", counted))
     behind = _references(row, (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL))
     contacts, window = int(crossing["contacts"]), f"{int(crossing['periods'])} x 28 d"

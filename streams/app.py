@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -117,7 +118,9 @@ def create_app(config: Config, policy: Policy | None = None, metrics: Metrics | 
         broker=";".join(f"kafka://{one}" for one in config.broker.split(",")),
         store="memory://",
         autodiscover=False,
-        datadir=tempfile.mkdtemp(prefix="whaleline-"),  # Faust insists on one; nothing of ours is in it
+        datadir=str(
+            Path(tempfile.gettempdir()) / f"whaleline-{os.getuid()}"
+        ),  # Faust insists on one; nothing of ours is in it
         web_enabled=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
@@ -154,6 +157,8 @@ def _agents(app: App) -> None:
     @app.agent(sources, name="whaleline-ingest")
     async def ingest(stream: Any) -> None:
         async for event in stream.noack().events():
+            if event.message.generation_id != app.consumer_generation_id:
+                continue  # read for an older assignment; it is read again where it is still ours
             try:
                 app.ingest.hear(event.message.tp, event.value)
             except Exception as error:
@@ -163,6 +168,8 @@ def _agents(app: App) -> None:
     @app.agent(ledger, name="whaleline-judge")
     async def judge(stream: Any) -> None:
         async for event in stream.noack().events():
+            if event.message.generation_id != app.consumer_generation_id:
+                continue
             try:
                 await app.judge.hear(event.message.tp, event.value)
             except Exception as error:

@@ -60,10 +60,8 @@ class Arena:
         return sorted(slots, key=self._ids.__getitem__)
 
 
-def unpack(
-    block: Block, sources: Mapping[Source, int], arena: Arena
-) -> tuple[NDArray[np.void], NDArray[np.int64]]:
-    """Turn a block into (events, slots): texts to digests, customers to rows, sources to the indices given."""
+def unpack(block: Block, sources: Mapping[Source, int]) -> NDArray[np.void]:
+    """Turn a block into ``n`` events (``EVENT``): texts to digests, sources to the indices given."""
     digests = np.empty(block.starts.size, np.uint64)
     admit.digests(block.buffer, block.starts, block.lengths, digests)
     events = np.zeros(block.n, EVENT)
@@ -79,9 +77,14 @@ def unpack(
     events["event_id"] = identity
     events["source"] = np.array([sources[one] for one in block.sources], np.uint16)[block.source]
     events["offset"] = block.offset
-    slot_of_text = {int(text): arena.slot(block.text(int(text))) for text in np.unique(customer)}
-    slots = np.array([slot_of_text[text] for text in customer.tolist()], np.int64)
-    return events, slots
+    return events
+
+
+def slots_of(block: Block, admitted: NDArray[np.bool_], arena: Arena) -> NDArray[np.int64]:
+    """Whose row each event of the block is; only an admitted event opens a row (others: -1)."""
+    customer = block.column("customer_id")
+    slot_of_text = {int(text): arena.slot(block.text(int(text))) for text in np.unique(customer[admitted])}
+    return np.array([slot_of_text.get(text, -1) for text in customer.tolist()], np.int64)
 
 
 class Customers(Mapping[str, NDArray[np.void]]):

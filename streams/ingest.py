@@ -221,8 +221,9 @@ class Ingest:
 
     async def _send_dead(self, letter: DeadLetter) -> Awaitable[Any]:
         topic = self._config.topics.dead_letters
-        value = letter.value if letter.value is not None else b""
-        sent: Awaitable[Any] = await self._producer.send(topic, value, letter.record_key, headers=letter.headers())
+        sent: Awaitable[Any] = await self._producer.send(
+            topic, letter.record_value, letter.record_key, headers=letter.headers()
+        )
         return sent
 
     @staticmethod

@@ -6,7 +6,7 @@ written into every ledger partition behind the events it speaks of.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from uuid import UUID
@@ -32,6 +32,9 @@ from schemas.policy import Policy
 HOUR_MS = 3_600_000
 SKEW_MS = 24 * HOUR_MS
 """How far a worker may run ahead of the slowest source while it works off a backlog."""
+
+TAKE_EVENTS = 10_000
+"""Events taken at once, about a fifth of a second's work: the event loop has other duties."""
 
 NEVER = -1
 FOREVER = 2**62
@@ -153,10 +156,11 @@ class Intake:
     def take(self, now_ms: int, not_after_ms: int = FOREVER) -> Batch:
         """Everything whose order is settled at ``now_ms``, with progress behind it.
 
-        ``not_after_ms`` holds back a worker that runs ahead of the others: of a backlog, only events up to it
-        are taken. What happens now is never held back.
+        ``not_after_ms`` holds back a worker that runs ahead of the others: while the next event belongs to a
+        backlog, it is only taken up to that time. At most ``TAKE_EVENTS`` are taken at once: call again.
         """
-        while (source := self._first(now_ms)) is not None:
+        until = self._batch.events + TAKE_EVENTS
+        while self._batch.events < until and (source := self._first(now_ms)) is not None:
             queue = self._queues[source]
             one = queue.events[0]
             ts_ms = min(one.event.ts_ms, now_ms)
@@ -174,6 +178,14 @@ class Intake:
             if not queue.events and queue.last_offset > batch.done.get(source, NEVER) and source in batch.done:
                 batch.done[source] = queue.last_offset
         return batch
+
+    def drain(self, now_ms: int) -> Iterator[Batch]:
+        """Take again and again until nothing more is settled; at least one batch."""
+        while True:
+            batch = self.take(now_ms)
+            yield batch
+            if batch.events < TAKE_EVENTS:
+                return
 
     def _first(self, now_ms: int) -> Source | None:
         """Whose event is next: the earliest, if no source can still bring an earlier one."""
@@ -208,13 +220,10 @@ class Intake:
 
     def _progress_ms(self, queue: _Queue, now_ms: int) -> int:
         """Up to which time everything of this source has been taken."""
-        if queue.events:
-            return max(queue.seen_ms, min(queue.events[0].event.ts_ms, now_ms))
+        head_ms = min(queue.events[0].event.ts_ms, now_ms) if queue.events else NEVER
         if self._clock is Clock.SOURCE:
-            return queue.promised_ms
-        if queue.caught_up_ms != NEVER:
-            return max(queue.seen_ms, queue.caught_up_ms - self._grace_ms)
-        return queue.seen_ms
+            return max(queue.seen_ms, head_ms) if queue.events else queue.promised_ms
+        return max(queue.seen_ms, head_ms, queue.caught_up_ms) - self._grace_ms
 
     def _report(self, now_ms: int, before_ms: int) -> None:
         """If a whole hour has passed in every source, write so before an event of ``before_ms`` is written."""

@@ -118,7 +118,7 @@ class Judge:
         self._tell()
 
     def _pipeline(self, partition: int) -> Pipeline:
-        return Pipeline(self._config.app_id, partition, self._config.ledger_partitions)
+        return Pipeline(self._config.app_id, partition, self._config.ledger_partitions, self._ledger)
 
     def _outbox(self, partition: int) -> Outbox:
         assert self._ledger is not None

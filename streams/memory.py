@@ -80,6 +80,7 @@ class Position:
     sources: dict[Source, int] = field(default_factory=dict)
     budget_day: int = -1
     budget_used: int = 0
+    ledger: UUID | None = None
     _since_position: int = 0
     _missing: int = 0
 
@@ -105,6 +106,7 @@ class Position:
         """The position's changelog record; ``records`` counts the publication's records, this one included."""
         body = {
             "layout": LAYOUT,
+            "ledger": None if self.ledger is None else self.ledger.bytes,
             "next": self.next_offset,
             "publication": self.publication,
             "records": records,
@@ -124,6 +126,7 @@ class Position:
         if body["layout"] > LAYOUT:
             raise LayoutError(f"the stored position has layout {body['layout']}, this version reads {LAYOUT}")
         self.next_offset, self.publication = body["next"], body["publication"]
+        self.ledger = None if body["ledger"] is None else UUID(bytes=body["ledger"])
         for topic, partition, mark in body["marks"]:
             self.marks[self.index(Source(UUID(bytes=topic), partition))] = mark
         recent.count = body["remembered"]

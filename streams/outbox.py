@@ -105,7 +105,7 @@ class Outbox:
         await producer.begin_transaction()
         dead = self._topics.dead_letters
         heard = [
-            await producer.send(dead, one.value or b"", one.record_key, self._partition, headers=one.headers())
+            await producer.send(dead, one.record_value, one.record_key, self._partition, headers=one.headers())
             for one in refused
         ]
         said = [

@@ -21,7 +21,7 @@ from schemas.codec import encode
 from schemas.codes import Change, Control, Machine, Reason
 from schemas.events import FIELD, Type
 from streams import alerts
-from streams.arena import Arena, Customers, unpack
+from streams.arena import Arena, Customers, slots_of, unpack
 from streams.memory import Position, Recent, RestoreError, Snapshot
 from streams.ticking import Ticking
 
@@ -65,8 +65,10 @@ class Outcome:
 class Pipeline:
     """State and judgement of one ledger partition. Feed it every record of the partition in order."""
 
-    def __init__(self, app_id: str, partition: int = 0, partitions: int = 1) -> None:
+    def __init__(self, app_id: str, partition: int = 0, partitions: int = 1, ledger: UUID | None = None) -> None:
+        """``ledger`` is the ledger topic's UUID; a state that was judged over another one is refused."""
         self.app_id, self.partition, self.partitions = app_id, partition, partitions
+        self._ledger = ledger
         self.arena = Arena()
         self.policy: policies.Policy | None = None
         self._recent = Recent()
@@ -128,8 +130,8 @@ class Pipeline:
         if entry.control is Control.POLICY:
             self._adopt(entry.body, outcome)
         elif entry.control is Control.SOURCES:
-            for _, topic, partitions in entry.body["topics"]:
-                self._ticking.know(UUID(bytes=topic), partitions)
+            for name, topic, partitions in entry.body["topics"]:
+                self._ticking.know(name, UUID(bytes=topic), partitions)
         elif entry.control is Control.RETIRE:
             self._ticking.retire(UUID(bytes=entry.body["topic"]))
             self._tick(outcome)
@@ -138,6 +140,10 @@ class Pipeline:
             for topic, partition, until_ms in entry.body["until"]:
                 if latest is None or until_ms <= latest:
                     self._ticking.report(Source(UUID(bytes=topic), partition), until_ms)
+                else:
+                    outcome.conflicts.append(
+                        "a worker's clock runs ahead of the broker's: its progress is ignored"
+                    )
             self._tick(outcome)
 
     def _adopt(self, body: Mapping[str, Any], outcome: Outcome) -> None:
@@ -148,6 +154,11 @@ class Pipeline:
                 outcome.conflicts.append(
                     f"policy version {offered.version} was written twice with different settings "
                     f"({self.policy.digest} is in force, {offered.digest} ignored): raise its version"
+                )
+            elif offered.version < self.policy.version:
+                outcome.conflicts.append(
+                    f"policy version {offered.version} is ignored, version {self.policy.version} is in force: "
+                    "raise its version to make it count"
                 )
             return
         if self.policy is not None and self.last_tick_ms >= 0:
@@ -167,7 +178,7 @@ class Pipeline:
     def _events(self, block: Block, append_ms: int | None, outcome: Outcome) -> None:
         rules = self._rules()
         sources = {source: self._position.index(source) for source in block.sources}
-        events, slots = unpack(block, sources, self.arena)
+        events = unpack(block, sources)
         latest = admit.NO_LIMIT if append_ms is None else append_ms + self._tolerance_ms()
         verdict = np.empty(block.n, np.uint8)
         self._recent.admit(events, self._position.marks, latest, verdict)
@@ -176,6 +187,7 @@ class Pipeline:
         outcome.duplicates += int((verdict == admit.REPEATED).sum())
         for i in np.flatnonzero(verdict == admit.FUTURE).tolist():
             outcome.refused.append(_refusal(block, i))
+        slots = slots_of(block, verdict == admit.ADMITTED, self.arena)
         verdict[verdict != admit.ADMITTED] = 0
         start = 0
         while start < block.n:
@@ -235,6 +247,7 @@ class Pipeline:
         ]
         records += self._recent.take_dirty()
         self._position.publication += 1
+        self._position.ledger = self._ledger
         records.append(self._position.pack(len(records) + 1, self._recent.count, self._ticking, self.policy))
         self._moved = False
         return Snapshot(records)
@@ -262,6 +275,11 @@ class Pipeline:
         if not complete:
             raise RestoreError("the changelog was not read to its end")
         self._position.check_whole()
+        if None not in (self._ledger, self._position.ledger) and self._ledger != self._position.ledger:
+            raise RestoreError(
+                f"the state was judged over ledger {self._position.ledger}, the ledger is now {self._ledger}: "
+                "a ledger that was made anew needs a customers topic made anew"
+            )
         self._recent.rebuild()
         self.arena.take_dirty()
         self._moved = False

@@ -246,7 +246,8 @@ class _FileClock:
 
     def finish(self, as_of_ms: int | None, number: int) -> None:
         """Let time stand just after the newest event, or at ``as_of_ms``: nothing more can come before."""
-        self._report(as_of_ms if as_of_ms is not None else self._newest_ms + 1, 2 * number + 1)
+        if as_of_ms is not None or self._newest_ms > 0:
+            self._report(as_of_ms if as_of_ms is not None else self._newest_ms + 1, 2 * number + 1)
 
     def offer(self, source: Source, offset: int, value: bytes) -> None:
         """Hand one payload over."""
@@ -254,11 +255,11 @@ class _FileClock:
 
     def take(self, judge: _Judge) -> None:
         """Judge everything whose order is settled."""
-        batch = self._intake.take(TS_MAX_MS)
-        for letter in batch.dead_letters:
-            judge.refuse(letter)
-        for partition, value in batch.records:
-            judge.step(partition, value)
+        for batch in self._intake.drain(TS_MAX_MS):
+            for letter in batch.dead_letters:
+                judge.refuse(letter)
+            for partition, value in batch.records:
+                judge.step(partition, value)
 
     def _report(self, ts_ms: int, offset: int) -> None:
         for source in (CALLS, SALES):
@@ -283,6 +284,12 @@ def payloads(path: Path) -> Iterator[Payload]:
             if size == 0:
                 return
             with mmap.mmap(data.fileno(), 0, access=mmap.ACCESS_READ) as view:
+                if view[0] in b"[" or view[:3] == b"\xef\xbb\xbf":
+                    what = "a JSON list" if view[0] in b"[" else "a byte order mark"
+                    raise FileError(
+                        f"{path} begins with {what}: it must hold one JSON object a line, "
+                        "or msgpack maps one after another"
+                    )
                 yield from _lines(view) if view[0] in b"{ \t\r\n" else _values(path, data, view)
     except OSError as error:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from error

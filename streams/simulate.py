@@ -29,6 +29,7 @@ FIRST_DAY = {
     "printer": 30,
     "wrong_part_twice": 70,
     "value_destroyer": 0,
+    "month_of_ads": 50,
 }
 """The day of history on which a story begins, so that its alerts do not all come at once."""
 

@@ -24,9 +24,18 @@ class Ticking:
         self._partitions: dict[UUID, int] = {}
         self._until: dict[Source, int] = {}
         self._retired: set[UUID] = set()
+        self._names: dict[str, UUID] = {}
 
-    def know(self, topic: UUID, partitions: int) -> None:
-        """A source topic with so many partitions; a topic may grow, it never shrinks."""
+    def know(self, name: str, topic: UUID, partitions: int) -> None:
+        """A source topic with so many partitions; a topic may grow, it never shrinks.
+
+        A topic that was deleted and made again has another UUID under its old name: the old one is retired.
+        """
+        before = self._names.get(name)
+        if before is not None and before != topic:
+            self._retired.add(before)
+        self._names[name] = topic
+        self._retired.discard(topic)
         self._partitions[topic] = max(partitions, self._partitions.get(topic, 0))
 
     def retire(self, topic: UUID) -> None:
@@ -75,6 +84,7 @@ class Ticking:
             "topics": sorted([topic.bytes, count] for topic, count in self._partitions.items()),
             "until": sorted([one.topic.bytes, one.partition, ms] for one, ms in self._until.items()),
             "retired": sorted(topic.bytes for topic in self._retired),
+            "names": sorted([name, topic.bytes] for name, topic in self._names.items()),
         }
 
     def unpack(self, stored: dict[str, Any]) -> None:
@@ -83,3 +93,4 @@ class Ticking:
         self._partitions = {UUID(bytes=topic): count for topic, count in stored["topics"]}
         self._until = {Source(UUID(bytes=topic), partition): ms for topic, partition, ms in stored["until"]}
         self._retired = {UUID(bytes=topic) for topic in stored["retired"]}
+        self._names = {name: UUID(bytes=topic) for name, topic in stored["names"]}

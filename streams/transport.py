@@ -94,6 +94,7 @@ class Thread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self.held: frozenset[TP] = frozenset()
         self._handed: dict[TP, int] = {}
+        self._answered: dict[TP, tuple[int, int]] = {}
         self._fetching = asyncio.Lock()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -156,13 +157,21 @@ class Thread(driver.AIOKafkaConsumerThread):
         return assignment.state_value(tp)
 
     def end(self, tp: TP) -> End | None:
-        """Where this partition's reader and its log's end stood at the last answer of the broker."""
+        """Where this partition's reader and its log's end stood when the broker last answered.
+
+        aiokafka stamps an answer when it is processed, which after a pause may be long after it was given. But
+        its request left after the answer before it had been processed: that moment is proven.
+        """
         state = self._state(self._consumer, tp) if self._consumer is not None else None
         if state is None or not state.has_valid_position or state.highwater is None or state.timestamp is None:
             return None
         # The moment first: what the broker answers after it can only be newer.
-        heard_ms, end, position = int(state.timestamp), int(state.highwater), int(state.position)
-        return End(position, end, heard_ms)
+        stamped_ms, end, position = int(state.timestamp), int(state.highwater), int(state.position)
+        newest_ms, before_ms = self._answered.get(tp, (stamped_ms, 0))
+        if stamped_ms != newest_ms:
+            newest_ms, before_ms = stamped_ms, newest_ms
+        self._answered[tp] = newest_ms, before_ms
+        return End(position, end, before_ms)
 
     async def standing(self, tps: Iterable[TP]) -> dict[TP, Standing]:
         """Ask the broker for committed offsets and log bounds."""
@@ -179,6 +188,8 @@ class Thread(driver.AIOKafkaConsumerThread):
         # A fetch under way may still bring records of the old position: let it end first.
         async with self._fetching:
             self._handed.update(partitions)
+            for tp in partitions:
+                self._answered.pop(tp, None)
             await super()._seek_wait(consumer, partitions)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
-from schemas.alerts import Alert, DeadLetter
+from schemas.alerts import Alert, DeadLetter, Hold
 from schemas.block import Source
 from schemas.codec import encode
 from schemas.policy import parse
@@ -35,9 +35,11 @@ class Driver:
     app_id: str = "whaleline"
     now_ms: int = NOON
     check_future: bool = True
+    grace_ms: int = 5_000
     ledger: list[list[Record]] = field(default_factory=list)
     changelog: list[list[tuple[bytes, bytes]]] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
     refused: list[DeadLetter] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -100,10 +102,10 @@ class Driver:
                 self.intake.offer(SourceRecord(source, topic == PURCHASES, topic, offset, key, value))
             self._offered[source] = len(log)
             self.intake.at_end(source, self.now_ms)
-        batch = self.intake.take(self.now_ms)
-        self._append(batch.records)
-        self.refused += batch.dead_letters
-        self._committed.update({source: offset + 1 for source, offset in batch.done.items()})
+        for batch in self.intake.drain(self.now_ms):
+            self._append(batch.records)
+            self.refused += batch.dead_letters
+            self._committed.update({source: offset + 1 for source, offset in batch.done.items()})
 
     def _append(self, records: Iterable[tuple[int, bytes]]) -> None:
         for partition, value in records:
@@ -120,6 +122,7 @@ class Driver:
                 outcome = pipeline.step(log[offset])
                 self.outcomes.append(outcome)
                 self._unpublished[partition] += outcome.alerts
+                self._unpublished_holds[partition] += outcome.holds
                 self.refused += outcome.refused
                 found += outcome.alerts
         return found
@@ -131,6 +134,8 @@ class Driver:
                 self.changelog[partition] += pipeline.snapshot().records
                 self.alerts += self._unpublished[partition]
                 self._unpublished[partition] = []
+                self.holds += self._unpublished_holds[partition]
+                self._unpublished_holds[partition] = []
 
     def run(self) -> list[Alert]:
         """Consume, judge, publish; the new alerts."""
@@ -146,13 +151,14 @@ class Driver:
     def restore(self) -> None:
         """Start a new worker from the committed offsets, the ledger and the changelog."""
         self._offered = {}
-        self.intake = Intake(self.partitions, clock=self.clock)
+        self.intake = Intake(self.partitions, clock=self.clock, grace_ms=self.grace_ms)
         self.intake.assign(self.sources)
         topics = [(topic, topic_id, self.source_partitions) for topic, topic_id in TOPIC_IDS.items()]
         for value in opening(topics, parse(self.policy)):
             self._append((partition, value) for partition in range(self.partitions))
         self.pipelines = [Pipeline(self.app_id, at, self.partitions) for at in range(self.partitions)]
         self._unpublished: list[list[Alert]] = [[] for _ in range(self.partitions)]
+        self._unpublished_holds: list[list[Hold]] = [[] for _ in range(self.partitions)]
         for pipeline, log in zip(self.pipelines, self.changelog, strict=True):
             for key, value in log:
                 pipeline.restore(key, value)

@@ -51,7 +51,7 @@ def main() -> None:
         for at, (topic, value) in enumerate(raw):
             intake.offer(SourceRecord(SOURCE, topic == "purchases", topic, at, None, value))
         intake.at_end(SOURCE, START_MS + 90 * DAY_MS)
-        intake.take(START_MS + 90 * DAY_MS)
+        list(intake.drain(START_MS + 90 * DAY_MS))
 
     def ticked() -> None:
         start = START_MS + 61 * DAY_MS

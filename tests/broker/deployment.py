@@ -48,7 +48,12 @@ class Deployment:
         if not embedded:
             apply(broker, self.config.plan())
         self._producer = Producer(
-            {"bootstrap.servers": broker, "enable.idempotence": not embedded, "linger.ms": 5}
+            {
+                "bootstrap.servers": broker,
+                "enable.idempotence": not embedded,
+                "linger.ms": 5,
+                "message.max.bytes": 6_000_000,
+            }
         )
 
     def __enter__(self) -> Self:

@@ -33,9 +33,12 @@ class Stage:
     def __init__(self, broker: str, prefix: str) -> None:
         self.broker, self.prefix = broker, prefix
         self.names = TopicNames(
-            customers=f"{prefix}customers", alerts=f"{prefix}alerts", dead_letters=f"{prefix}dead"
+            customers=f"{prefix}customers",
+            alerts=f"{prefix}alerts",
+            dead_letters=f"{prefix}dead",
+            holds=f"{prefix}holds",
         )
-        mine = {self.names.customers, self.names.alerts, self.names.dead_letters}
+        mine = {self.names.customers, self.names.alerts, self.names.dead_letters, self.names.holds}
         plans = [one for one in topics.plan(self.names, PARTITIONS, 1, 1) if one.name in mine]
         topics.apply(broker, plans)
         self.ledger = uuid.uuid4()

@@ -29,7 +29,9 @@ DAY_MS = 86_400_000
 
 def fresh_names() -> TopicNames:
     tail = uuid.uuid4().hex[:8]
-    return TopicNames(*(f"{role}-{tail}" for role in ("calls", "buys", "ledger", "customers", "alerts", "dead")))
+    return TopicNames(
+        *(f"{role}-{tail}" for role in ("calls", "buys", "ledger", "customers", "alerts", "dead", "holds"))
+    )
 
 
 def settings_of(bootstrap: str, topic: str) -> dict[str, str]:
@@ -57,6 +59,7 @@ def test_the_plan_says_what_each_topic_must_be():
         "whaleline-ledger": 8,
         "whaleline-customers": 8,
         "alerts": 8,
+        "holds": 8,
         "whaleline-dead-letters": 8,
     }
     month, two_mib = str(30 * DAY_MS), str(2 * 1024 * 1024)
@@ -75,6 +78,11 @@ def test_the_plan_says_what_each_topic_must_be():
             "max.message.bytes": two_mib,
         },
         "alerts": {"cleanup.policy": "delete", "retention.ms": month},
+        "holds": {
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": "3600000",
+            "max.message.bytes": two_mib,
+        },
         "whaleline-dead-letters": {
             "cleanup.policy": "delete",
             "retention.ms": month,
@@ -86,7 +94,7 @@ def test_the_plan_says_what_each_topic_must_be():
 @pytest.mark.parametrize(("replicas", "in_sync"), [(1, None), (2, None), (3, "2"), (5, "4")])
 def test_with_three_replicas_an_acknowledged_write_survives_one_machine(replicas, in_sync):
     ours = [one for one in plan(TopicNames(), 4, 4, replicas) if one.config]
-    assert len(ours) == 4
+    assert len(ours) == 5
     assert {one.config.get("min.insync.replicas") for one in ours} == {in_sync}
     assert {one.replication for one in ours} == {replicas}
 
@@ -127,7 +135,7 @@ def test_applying_twice_makes_everything_once(kafka_broker):
 def test_only_the_missing_topic_is_made(kafka_broker):
     plans = plan(fresh_names(), 2, 2, 1)
     apply(kafka_broker, plans[1:])
-    assert [change.kind for change in apply(kafka_broker, plans)] == ["created"] + ["unchanged"] * 5
+    assert [change.kind for change in apply(kafka_broker, plans)] == ["created"] + ["unchanged"] * 6
 
 
 def test_a_topic_that_differs_is_told_and_left_as_it_is(kafka_broker):

@@ -6,9 +6,11 @@ import functools
 import json
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from kafka import KafkaAdminClient
 
 from schemas.alerts import Alert
 from streams.arena import as_dict
@@ -128,6 +130,25 @@ def test_rubbish_becomes_dead_letters_and_stops_nothing(deployment: Deployment) 
     expected = ["empty", "not_a_number", "too_deep", "too_large", "undecodable", "undecodable", "unknown_kind"]
     assert reasons == expected
     assert sorted(letter.value() or b"" for letter in letters) == sorted(bad)
+
+
+def test_a_record_larger_than_our_topics_take_is_a_dead_letter_too(
+    kafka_broker: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Its source allows 5 MB, our topics do not: the beginning is kept, and ingest goes on."""
+    with closing(KafkaAdminClient(bootstrap_servers=kafka_broker)) as admin:
+        wanted = {"num_partitions": 2, "replication_factor": 1, "configs": {"max.message.bytes": "5000000"}}
+        admin.create_topics({f"{topic_prefix}support-calls": wanted}, wait_for_metadata=True)
+    event = {"kind": "rude_call", "ts_ms": START_MS, "customer_id": "C1", "event_id": "e1", "observer": "qa"}
+    with Deployment(kafka_broker, topic_prefix, tmp_path) as one:
+        one.send_bytes("support", "C1", b"x" * 2_500_000)
+        one.send([("support", event)])
+        one.progress(START_MS + HOUR)
+        one.start()
+        one.until("the good event's alert", lambda: [a["moment"] for a in one.alerts()] == ["rude_call"])
+        (letter,) = one.read(one.config.topics.dead_letters)
+        headers = dict(letter.headers())
+        assert (headers["reason"], headers["value-bytes"]) == (b"too_large", b"2500000")
 
 
 def test_each_story_is_told_through_a_real_kafka(deployment: Deployment) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.block import Block, Source, decode
 from schemas.codec import encode
 from schemas.codes import Control
-from streams.intake import Clock, Intake, SourceRecord, ledger_partition
+from streams.intake import TAKE_EVENTS, Clock, Intake, SourceRecord, ledger_partition
 
 SUPPORT, PURCHASES = Source(UUID(int=1), 0), Source(UUID(int=2), 0)
 OTHER = Source(UUID(int=1), 1)
@@ -263,3 +263,27 @@ def test_a_worker_that_runs_ahead_of_the_others_is_held_back() -> None:
     one.at_end(SUPPORT, NOW)
     assert times([one.take(NOW, NOW - 8 * 24 * HOUR)]) == [NOW - 9 * 24 * HOUR, NOW - 8 * 24 * HOUR]
     assert times([one.take(NOW, NOW - 7 * 24 * HOUR)]) == [NOW - 7 * 24 * HOUR, NOW]
+
+
+def test_the_grace_holds_for_a_source_with_traffic_too() -> None:
+    """Events of just after the hour do not carry time past it before late senders had their grace."""
+    one = intake(grace_ms=5_000)
+    hour = NOW // HOUR * HOUR
+    for source in (SUPPORT, PURCHASES):
+        one.offer(record(source, 0, hour - HOUR))
+        one.offer(record(source, 1, hour + 100))
+        one.at_end(source, hour + 200)
+    assert max(what[1] for what in said([one.take(hour + 200)]) if isinstance(what, tuple)) < hour // HOUR
+    for source in (SUPPORT, PURCHASES):
+        one.offer(record(source, 2, hour + 5_100))
+        one.at_end(source, hour + 5_200)
+    assert ("until", hour // HOUR) in said([one.take(hour + 5_200)])
+
+
+def test_so_many_events_at_once_and_no_more() -> None:
+    """A long backlog is taken in turns, so that the event loop can do its other duties."""
+    one = intake(SUPPORT, max_buffered=10**6)
+    for offset in range(TAKE_EVENTS + 5):
+        one.offer(record(SUPPORT, offset, NOW + offset))
+    one.at_end(SUPPORT, NOW)
+    assert [batch.events for batch in one.drain(NOW + HOUR)] == [TAKE_EVENTS, 5]

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import NAMESPACE_DNS, uuid5
 
 import pytest
 
-from schemas.block import policy_entry
+from schemas.block import Source, policy_entry, progress_entry, sources_entry
 from schemas.state import CUSTOMER, LAYOUT, LayoutError
 from streams.pipeline import Pipeline, Record, RestoreError
-from tests.driver import HOUR, SUPPORT, Driver, feed, told
+from tests.driver import DAY, HOUR, PURCHASES, SUPPORT, TOPIC_IDS, Driver, feed, told
 from tests.worlds import START_MS, world
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -75,8 +76,9 @@ def test_an_older_policy_is_ignored_and_a_conflict_is_said() -> None:
     driver._append([(0, policy_entry("[policy]\nversion = 3\n[cost]\nemail_cents = 1\n", 3))])
     driver.run()
     assert driver.pipelines[0].policy.version == 3
-    (words,) = [words for outcome in driver.outcomes for words in outcome.conflicts]
-    assert "version 3 was written twice" in words
+    older, twice = [words for outcome in driver.outcomes for words in outcome.conflicts]
+    assert "version 2 is ignored, version 3 is in force" in older
+    assert "version 3 was written twice" in twice
 
 
 def test_service_alerts_over_the_days_budget_say_so() -> None:
@@ -152,3 +154,80 @@ def test_a_ledger_without_a_policy_is_refused() -> None:
     blocks = [record.value for record in driver.ledger[0] if record.value[:4] == b"WLB1"]
     with pytest.raises(ValueError, match="before any policy"):
         Pipeline("whaleline").step(Record(0, None, blocks[0]))
+
+
+def test_an_event_older_than_the_customer_after_a_crash_changes_no_settled_day() -> None:
+    """Days already settled stay as they were, whether memory or a restored worker settled them."""
+    drivers = [Driver(), Driver()]
+    for number, driver in enumerate(drivers):
+        driver.support("call_closed")
+        driver.wait(days=20)
+        if number:
+            driver.crash()
+        driver.support("chat", at_ms=driver.now_ms - 60 * DAY)
+        driver.wait(days=5)
+    assert drivers[0].rows() == drivers[1].rows()
+
+
+def test_a_refused_event_leaves_no_row_not_even_under_a_new_policy() -> None:
+    """A customer known only from a refused event is a stranger, before and after a crash."""
+    drivers = [Driver(), Driver()]
+    for number, driver in enumerate(drivers):
+        driver.support("call_closed", "C1")
+        driver.support("call_closed", "GHOST", at_ms=driver.now_ms + DAY)
+        driver.wait(days=2)
+        if number:
+            driver.crash()
+        driver._append([(0, policy_entry(SEVERE, 2))])
+        driver.run()
+    assert drivers[0].rows().keys() == drivers[1].rows().keys() == {b"C1"}
+    assert len(drivers[0].pipelines[0].customers()) == 1
+
+
+def test_a_source_topic_made_anew_does_not_stop_time() -> None:
+    """The old UUID under the same name is retired by the new one."""
+    driver = Driver()
+    driver.support("ticket_opened", case_id="T")
+    anew = uuid5(NAMESPACE_DNS, "made anew")
+    kept = [(PURCHASES, TOPIC_IDS[PURCHASES], 1), (SUPPORT, anew, 1)]
+    driver._append([(0, sources_entry(kept))])
+    start_ms = driver.now_ms
+    for day in range(1, 6):
+        until = start_ms + day * DAY
+        driver.now_ms = until
+        driver._append([(0, progress_entry([(Source(anew, 0), until), (Source(TOPIC_IDS[PURCHASES], 0), until)]))])
+        driver.judge()
+    driver.publish()
+    assert driver.kinds() == ["service_failure_entered:ticket_unanswered"]
+
+
+def test_a_state_of_another_ledger_is_refused() -> None:
+    """A ledger made anew beside the old customers would skip its first records: say so instead."""
+    old, new = uuid5(NAMESPACE_DNS, "old"), uuid5(NAMESPACE_DNS, "new")
+    driver = Driver()
+    driver.support("call_closed")
+    before = Pipeline("whaleline", ledger=old)
+    for record in driver.ledger[0]:
+        before.step(record)
+    changelog = before.snapshot().records
+    same, other = Pipeline("whaleline", ledger=old), Pipeline("whaleline", ledger=new)
+    for key, value in changelog:
+        same.restore(key, value)
+        other.restore(key, value)
+    same.restored()
+    with pytest.raises(RestoreError, match="made anew"):
+        other.restored()
+
+
+def test_a_case_that_runs_for_months_leaves_no_column_below_zero() -> None:
+    """What is booked anew never exceeds what was booked there."""
+    driver = Driver()
+    for _ in range(6):
+        driver.support("dispatch", case_id="T", cost_cents=10_000)
+        driver.support("call_opened", case_id="T")
+        driver.wait(days=28)
+    driver.support("ticket_resolved", case_id="T", cause="company")
+    periods = driver.row()["period_cost_cents"]
+    assert all(cents >= 0 for columns in periods for cents in columns)
+    assert sum(map(sum, periods)) == 60_000
+    assert sum(columns[0] for columns in periods) >= 20_000

@@ -28,8 +28,9 @@ def remember(row: Row, slot: int, period: int, fault: Fault, cents: int) -> None
     if cents:
         if row.case_period[slot] == state.NEVER:
             row.case_period[slot] = period
-        at = min(max(period - row.case_period[slot], 0), state.CASE_PERIODS - 1)
-        row.case_cost_cents[slot][at][fault] += cents
+        at = period - row.case_period[slot]
+        if at in range(state.CASE_PERIODS):
+            row.case_cost_cents[slot][at][fault] += cents
 
 
 def settle_cause(row: Row, slot: int, cause: int | None, flags_before: int) -> None:

@@ -101,6 +101,8 @@ def fold(row: Row, event: Heard, rules: Rules, now: int) -> Moment | None:
     same_fault = _repair(row, event, rules)
     if event.kind is Kind.ABUSE_FLAG:
         row.abuse_until_ms = max(row.abuse_until_ms, event.ts + rules.fault_abuse_days * DAY_MS)
+    if event.kind is Kind.CONTACT_SENT and row.state[Machine.HOLD]:
+        row.hold_violations = min(65_535, row.hold_violations + 1)
     _learn(row, event, rules, _evidence(row, event, rules, slot, was_open, same_fault))
     return _moment(row, event, rules, slot, same_fault, now)
 
@@ -378,7 +380,7 @@ def _moment(row: Row, event: Heard, rules: Rules, slot: int | None, same_fault: 
         Moment.DEFECT_REVIEW: _is_negative(event, rules) and event.get("defect") == Answer.YES,
         Moment.CONTACT_BURST: event.is_contact and last_24_hours(row, now) >= rules.service_burst_contacts,
         Moment.CONTACT_DURING_FAILURE: kind is Kind.CONTACT_SENT
-        and (row.any_open() or row.state[Machine.SERVICE] != 0),
+        and (row.state[Machine.SERVICE] != 0 or row.state[Machine.CHURN] != 0),
     }
     return MOMENT_OF.get(kind) or next((moment for moment, so in made.items() if so), None)
 

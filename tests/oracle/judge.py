@@ -23,12 +23,7 @@ from tests.oracle.rows import HOUR_MS, Heard, Row, Rules, day_of, ppm
 
 RECENT = 65_536
 LAST_DAYS_MS = 40 * DAY_MS
-NAMES = {
-    Machine.VALUE: "value_destroyer",
-    Machine.CHURN: "churn_risk",
-    Machine.SERVICE: "service_failure",
-    Machine.CAUSE: "fix_the_cause",
-}
+NAMES = dict(zip(Machine, ("value_destroyer", "churn_risk", "service_failure", "fix_the_cause"), strict=False))
 
 
 class Oracle:
@@ -53,6 +48,7 @@ class Oracle:
         self._retired: set[bytes] = set()
         self._until: dict[Source, int] = {}
         self._least: int | None = None
+        self._named: dict[str, bytes] = {}
         self._budget_day, self._budget_used = -1, 0
 
     def step(self, record: bytes, offset: int, append_ms: int | None = None) -> list[dict[str, Any]]:
@@ -144,10 +140,11 @@ class Oracle:
             (Machine.CHURN, self._churn(row, ppm(p90), at_risk, now)),
             (Machine.SERVICE, self._service(row, listed, now)),
             (Machine.CAUSE, self._cause(row, value, now)),
+            (Machine.HOLD, self._hold(row, now)),
         ]
         alerts = []
         for machine, change in found:
-            if change is None:
+            if change is None or machine is Machine.HOLD:
                 continue
             tells = machine is Machine.SERVICE and change is not Change.CLEARED
             kind = f"{NAMES[machine]}_{change.name.lower()}"
@@ -221,8 +218,7 @@ class Oracle:
         return self._move(row, machine, 2, now) if severe and row.state[machine] == 1 else None
 
     def _cause(self, row: Row, value: scores.Value, now: int) -> Change | None:
-        rules, machine = self._rules, Machine.CAUSE
-        share, net = value.company_share_ppm, value.raw_net_year_cents
+        rules, machine, share, net = self._rules, Machine.CAUSE, value.company_share_ppm, value.raw_net_year_cents
         if row.state[machine] == 0:
             enters = (
                 now >= row.cooldown_until_ms[machine]
@@ -234,6 +230,20 @@ class Oracle:
         better = share < rules.ppm("value_cause_share_clear") or net > 0
         if better and now - row.since_ms[machine] >= rules.value_dwell_days * DAY_MS:
             row.cooldown_until_ms[machine] = now + rules.value_cooldown_days * DAY_MS
+            return self._move(row, machine, 0, now)
+        return None
+
+    def _hold(self, row: Row, now: int) -> Change | None:
+        machine, reason = Machine.HOLD, scores.hold_reason(row, self._rules)
+        if row.state[machine] == 0:
+            return self._move(row, machine, 1, now) if reason else None
+        if reason:
+            row.hold_calm_since_ms = state.NEVER
+            return None
+        if row.hold_calm_since_ms == state.NEVER:
+            row.hold_calm_since_ms = now
+        if now - row.hold_calm_since_ms >= self._rules.hold_quiet_days * DAY_MS:
+            row.hold_calm_since_ms = state.NEVER
             return self._move(row, machine, 0, now)
         return None
 
@@ -333,7 +343,11 @@ class Oracle:
                 self._rules = Rules(policy.parse(body["toml"]))
             return []
         if entry.control is Control.SOURCES:
-            for _, topic, partitions in body["topics"]:
+            for name, topic, partitions in body["topics"]:
+                if self._named.get(name, topic) != topic:
+                    self._retired.add(self._named[name])
+                self._named[name] = topic
+                self._retired.discard(topic)
                 self._topics[topic] = partitions
         elif entry.control is Control.RETIRE:
             self._retired.add(body["topic"])

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from schemas import state
-from schemas.codes import Evidence, Fault
+from schemas.codes import Evidence, Fault, Machine
 from schemas.events import DAY_MS
 from tests.oracle.rows import MILLION, WEEK_MS, Row, Rules, day_of, halves_to_even, period_of, ppm
 
@@ -171,3 +171,14 @@ def worth_cents(row: Row, rules: Rules, now: int) -> int:
         fee_week = row.life_fee_cents / max(4, (day - row.first_fee_day) / 7)
         fees = fee_week * (-math.expm1(-delta * horizon) / delta if delta else horizon)
     return round(sales + fees)
+
+
+def hold_reason(row: Row, rules: Rules) -> bool:
+    """Whether section 5's hold has a reason, by what the other machines left."""
+    failures = sum(-one if which == Evidence.RECOVERY else one for which, one in enumerate(row.evidence))
+    return (
+        any(row.is_open(slot) for slot in range(state.CASES))
+        or failures >= rules.hold_failure_evidence
+        or row.state[Machine.SERVICE] != 0
+        or row.state[Machine.CHURN] != 0
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from schemas.block import (
 from schemas.codec import decode as decode_event
 from schemas.codec import encode
 from schemas.codes import Control, Kind
-from schemas.events import FIELD, FIELDS, SHAPES, Event, Type
+from schemas.events import ABSENT, FIELD, FIELDS, SHAPES, Event, Type
 from tests.schemas.samples import is_purchase, sent_events, smallest
 from tests.vectors import events_of, frozen
 
@@ -213,9 +214,14 @@ def test_heads_that_are_refused(raw: bytes) -> None:
 
 
 def test_the_heads_above_are_refused_for_what_they_say() -> None:
-    """Control of the table: the same head with nothing wrong is a block."""
-    assert not refused_or_in_bounds(head())
-    assert not refused_or_in_bounds(head(n=MAX_EVENTS, sources=255, texts=3, present=(1 << len(FIELDS)) - 1))
+    """Control of the table: with nothing wrong in the head, only the zeros behind it are refused."""
+    for fine in (head(), head(n=MAX_EVENTS, sources=255, texts=3, present=(1 << len(FIELDS)) - 1)):
+        with pytest.raises(BlockError, match=r"lacks|out of its bounds"):
+            decode(fine)
+    for raw in HEADS.values():
+        with pytest.raises(BlockError) as refused:
+            decode(raw)
+        assert not re.search(r"lacks|out of its bounds", str(refused.value))
 
 
 def test_an_event_array_has_room_for_every_column() -> None:
@@ -285,3 +291,27 @@ def test_entries_do_not_depend_on_the_order_in_which_they_are_told() -> None:
     assert block.sources_entry(topics) == block.sources_entry(reversed(topics))
     progress = [(source, 10 + at) for at, source in enumerate(SOURCES)]
     assert block.progress_entry(progress) == block.progress_entry(reversed(progress))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("ts_ms", 2**61), ("ts_ms", -1), ("kind", 200), ("handle_ms", -5), ("stars", 99), ("ts_ms", ABSENT)],
+)
+def test_a_number_out_of_bounds_is_refused(column: str, value: int) -> None:
+    """What kernels take for granted is checked here: a damaged record must not keep them busy for ever."""
+    event = Event(
+        {"ts_ms": 1_700_000_000_000, "kind": 27, "stars": 1, "handle_ms": 5}, {"customer_id": "C", "event_id": "e"}
+    )
+    event.numbers[column] = value
+    raw = encode_events([Sourced(Source(UUID(int=1), 0), 0, event)])
+    with pytest.raises(BlockError, match=r"bounds|lacks"):
+        decode(raw)
+
+
+def test_a_text_too_long_is_refused() -> None:
+    """Ids longer than the wire allows never reach a kernel's buffer."""
+    event = Event(
+        {"ts_ms": 1_700_000_000_000, "kind": 27, "stars": 1}, {"customer_id": "C" * 60_000, "event_id": "e"}
+    )
+    with pytest.raises(BlockError, match="longer than 64 bytes"):
+        decode(encode_events([Sourced(Source(UUID(int=1), 0), 0, event)]))

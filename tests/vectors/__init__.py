@@ -258,6 +258,8 @@ KEPT = {
             *(("reason", b"missing_field"), ("detail", b"field event_id is missing")),
             *(("source-topic", b"support-calls"), ("source-topic-id", str(SUPPORT).encode())),
             *(("source-partition", b"3"), ("source-offset", b"4711"), ("source-key", b"C-17")),
+            ("value-bytes", b"1"),
+            ("value-sha256", b"76be8b528d0075f7aae98d6fa57a6d3c83ae480a8469e668d7b0af968995ac71"),
         ],
     ),
     f"customer row layout {state.LAYOUT}": Vector(
