@@ -3,56 +3,30 @@
 import importlib.metadata
 import importlib.util
 import json
-import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from streams.cli_admin import config, ledger, policy, topics
+from streams.cli_parts import (
+    FILE,
+    NOT_USABLE,
+    PACKAGES,
+    config_option,
+    examples,
+    fail,
+    in_a_sentence,
+    read_config,
+    read_policy,
+)
+
 if TYPE_CHECKING:
-    from schemas.policy import Policy
-    from streams.config import Config
-
-PACKAGES = ("schemas", "kernels", "streams")
-BAD = 2
-"""Exit code for something the caller can put right: an option, a file, an address."""
-
-NOT_USABLE = 76
-"""Exit code of a configuration, policy or topics that are not usable; ``streams.exits`` has the table."""
-
-FILE = click.Path(path_type=Path, dir_okay=False)
-config_option = click.option(
-    "--config", "config_file", type=FILE, envvar="WHALELINE_CONFIG", metavar="FILE",
-    help="Settings as TOML; WHALELINE_* variables overrule it.",
-)  # fmt: skip
-broker_option = click.option("--broker", metavar="HOST:PORT", help="Kafka, instead of the setting's.")
-
-
-@contextmanager
-def _in_a_sentence(code: int = BAD) -> Iterator[None]:
-    """Turn an error of ours into its one sentence and ``code``; a bug of ours keeps its traceback."""
-    try:
-        yield
-    except Exception as error:
-        ours = type(error).__module__.split(".")[0] in PACKAGES
-        if not ours:
-            raise
-        _fail(str(error), code)
-
-
-def _examples(*lines: str) -> str:
-    """What stands below a command's options; the mark keeps click from joining the lines."""
-    return "\n".join(("\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)))
-
-
-def _fail(sentence: str, code: int) -> None:
-    click.echo(f"whaleline: {sentence}", err=True)
-    sys.exit(code)
+    pass
 
 
 def _version() -> str:
@@ -76,7 +50,7 @@ def strangers(packages: Sequence[str] = PACKAGES) -> list[str]:
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=_examples(
+    epilog=examples(
         "whaleline demo --for 60s       see it work, with nothing else installed",
         "whaleline topics apply         make the topics on your Kafka",
         "whaleline worker               take part in the work, until stopped",
@@ -88,11 +62,11 @@ def main() -> None:
     """Support calls and purchases become one fair judgement per customer, and few alerts worth answering."""
     odd = strangers()
     if odd:
-        _fail(f"the three packages must lie side by side, but {', '.join(odd)}: reinstall whaleline", NOT_USABLE)
+        fail(f"the three packages must lie side by side, but {', '.join(odd)}: reinstall whaleline", NOT_USABLE)
 
 
 @main.command(
-    "compile", epilog=_examples("whaleline compile       once after installing, or while an image is built")
+    "compile", epilog=examples("whaleline compile       once after installing, or while an image is built")
 )
 def compile_kernels() -> None:
     """Compile every kernel now, so that no worker compiles at its start.
@@ -119,7 +93,7 @@ def _duration(_context: click.Context, _option: click.Parameter, text: str | Non
 
 
 @main.command(
-    epilog=_examples(
+    epilog=examples(
         "whaleline demo                        until Ctrl-C",
         "whaleline demo --for 30s --json       a check: the last line says what was seen",
         "whaleline demo --story printer        one story alone with the crowd",
@@ -149,7 +123,7 @@ def demo(
 
     Starts a broker of its own (in memory, gone afterwards), one real worker and a simulated year.
     """
-    with _in_a_sentence():
+    with in_a_sentence():
         from streams.demo import Demo
         from streams.stories import STORIES
 
@@ -161,7 +135,7 @@ def demo(
 
 
 @main.command(
-    epilog=_examples("whaleline worker --config whaleline.toml", "WHALELINE_BROKER=kafka:9092 whaleline worker")
+    epilog=examples("whaleline worker --config whaleline.toml", "WHALELINE_BROKER=kafka:9092 whaleline worker")
 )
 @config_option
 def worker(config_file: Path | None) -> None:
@@ -171,8 +145,8 @@ def worker(config_file: Path | None) -> None:
     start and stop them as you like. Ctrl-C or SIGTERM stops in order. Exit codes from 70 on say why a
     worker ended itself.
     """
-    with _in_a_sentence(NOT_USABLE):
-        config = _config(config_file)
+    with in_a_sentence(NOT_USABLE):
+        config = read_config(config_file)
         from streams.app import run
 
         sys.exit(run(config))
@@ -190,7 +164,7 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
 
 
 @main.command(
-    epilog=_examples(
+    epilog=examples(
         "whaleline replay events.jsonl --alerts alerts.jsonl --states states.jsonl",
         "whaleline replay ledger.wll --alerts a.jsonl --states s.jsonl --as-of 2025-12-01",
     )
@@ -217,8 +191,8 @@ def replay(
     EVENTS holds JSON lines, or msgpack values one after another, of both streams in event order; or a ledger
     recorded by `whaleline ledger dump`. The same file gives the same bytes, and the same alert ids as live.
     """
-    with _in_a_sentence():
-        policy = None if policy_file is None else _policy(policy_file)
+    with in_a_sentence():
+        policy = None if policy_file is None else read_policy(policy_file)
         from streams.replay import Outputs, run_replay
 
         size = max(1, events.stat().st_size) if events.is_file() else 1
@@ -237,102 +211,7 @@ def replay(
         click.echo(json.dumps(summary.as_map()))
 
 
-@main.group()
-def topics() -> None:
-    """Make and check the topics on Kafka."""
-
-
-@topics.command("apply", epilog=_examples("whaleline topics apply --broker kafka:9092"))
-@config_option
-@broker_option
-def topics_apply(config_file: Path | None, broker: str | None) -> None:
-    """Create the topics that are missing; one that exists is never changed."""
-    with _in_a_sentence():
-        config = _config(config_file, broker)
-        from streams.topics import apply
-
-        for change in apply(config.broker, config.plan(), **_client(config)):
-            click.echo(change.sentence)
-
-
-@topics.command("check", epilog=_examples("whaleline topics check --config whaleline.toml"))
-@config_option
-@broker_option
-def topics_check(config_file: Path | None, broker: str | None) -> None:
-    """Say what about the topics is not as planned; exit code 76 if a worker would not start."""
-    with _in_a_sentence():
-        config = _config(config_file, broker)
-        from streams.topics import check
-
-        findings = check(config.broker, config.plan(), **_client(config))
-    for finding in findings:
-        click.echo(f"{'must change' if finding.fatal else 'note'}: {finding.sentence}")
-    if not findings:
-        click.echo("all topics are as planned")
-    if any(finding.fatal for finding in findings):
-        sys.exit(NOT_USABLE)
-
-
-@main.group()
-def policy() -> None:
-    """Show or check a policy, the numbers of every judgement."""
-
-
-@policy.command("show", epilog=_examples("whaleline policy show > policy.toml"))
-@click.argument("file", type=FILE, required=False)
-def policy_show(file: Path | None) -> None:
-    """Print the default policy with comments, or FILE once it is checked."""
-    with _in_a_sentence():
-        from schemas.policy import default_toml
-
-        click.echo(default_toml() if file is None else _policy(file).toml, nl=False)
-
-
-@policy.command("check", epilog=_examples("whaleline policy check policy.toml"))
-@click.argument("file", type=FILE)
-def policy_check(file: Path) -> None:
-    """Check a policy FILE: every key known, every number allowed, borders in order."""
-    with _in_a_sentence():
-        found = _policy(file)
-        click.echo(f"{file}: version {found.version}, digest {found.digest}: usable")
-
-
-@main.group()
-def config() -> None:
-    """Show the settings in force."""
-
-
-@config.command("show", epilog=_examples("WHALELINE_BROKER=kafka:9092 whaleline config show"))
-@config_option
-def config_show(config_file: Path | None) -> None:
-    """Print every setting, its value and where it came from."""
-    with _in_a_sentence():
-        shown = _config(config_file).show()
-    width = max(len(one.key) for one in shown)
-    for one in shown:
-        click.echo(f"{one.key:<{width}} = {one.value}  ({one.origin})")
-
-
-@main.group()
-def ledger() -> None:
-    """Record the ledger, to judge it again elsewhere."""
-
-
-@ledger.command("dump", epilog=_examples("whaleline ledger dump --out ledger.wll --broker kafka:9092"))
-@click.option("--out", type=FILE, required=True, metavar="FILE", help="Where the recording goes.")
-@config_option
-@broker_option
-def ledger_dump(out: Path, config_file: Path | None, broker: str | None) -> None:
-    """Record the ledger topic as it is now into FILE, for `whaleline replay`."""
-    with _in_a_sentence():
-        config = _config(config_file, broker)
-        from streams.ledgerfile import dump
-
-        count = dump(config.broker, config.topics.ledger, out, **_client(config))
-        click.echo(f"{out}: {count} records of {config.topics.ledger}")
-
-
-@main.command(epilog=_examples("whaleline fit events.jsonl --out fitted.toml --report fitted.md"))
+@main.command(epilog=examples("whaleline fit events.jsonl --out fitted.toml --report fitted.md"))
 @click.argument("events", type=FILE)
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="The fitted piece of policy goes here.")
 @click.option("--report", type=FILE, metavar="FILE", help="The findings go here: JSON for *.json, or Markdown.")
@@ -344,7 +223,7 @@ def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int 
     EVENTS is a file as `whaleline replay` takes it. A history that is too thin, or that a model does not
     describe, is refused in a sentence, and nothing is written. The same file gives the same bytes.
     """
-    with _in_a_sentence():
+    with in_a_sentence():
         from streams.fit import run_fit
 
         whole = 1000
@@ -361,33 +240,8 @@ def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int 
         click.echo(json.dumps(counts | found.settings()))
 
 
-def _config(file: Path | None, broker: str | None = None) -> "Config":
-    from streams.config import load
-
-    extra = {"WHALELINE_BROKER": broker} if broker is not None else {}
-    return load(file, {**os.environ, **extra})
-
-
-def _client(config: "Config") -> dict[str, Any]:
-    """What an admin client must be told about the broker beside its address."""
-    if not config.embedded_broker:
-        return {}
-    from streams.embedded import KAFKA_PYTHON_API_VERSION
-
-    return {"api_version": KAFKA_PYTHON_API_VERSION}
-
-
-def _policy(file: Path | None) -> "Policy":
-    from schemas.policy import PolicyError, parse
-
-    if file is None:
-        return parse("")
-    try:
-        return parse(file.read_text(encoding="utf-8"), str(file))
-    except OSError as error:
-        raise PolicyError(f"{file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise PolicyError(f"{file} is not text in UTF-8") from None
+for group in (topics, policy, config, ledger):
+    main.add_command(group)
 
 
 if __name__ == "__main__":

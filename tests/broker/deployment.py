@@ -97,10 +97,11 @@ class Deployment:
         self._producer.produce(name, value, key.encode(), partition)
         self._producer.poll(0)
 
-    def progress(self, until_ms: int) -> None:
-        """Let every source partition say that everything before a time has been sent."""
+    def progress(self, until_ms: int, only: str = "") -> None:
+        """Let every source partition (or those of one topic only) say that all before a time has been sent."""
         value = encode({"kind": "progress", "ts_ms": until_ms})
-        for name in (self.config.topics.support_calls, self.config.topics.purchases):
+        names = {"support": self.config.topics.support_calls, "purchases": self.config.topics.purchases}
+        for name in [names[only]] if only else names.values():
             for partition in range(self.config.source_partitions):
                 self._producer.produce(name, value, None, partition)
         self._producer.flush(30)

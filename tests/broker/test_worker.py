@@ -206,6 +206,20 @@ def test_two_workers_share_the_work_and_one_is_killed(deployment: Deployment) ->
     assert {name for name, count in verdict.items() if count} == {"rows", "alerts", "events_in_ledger"}
 
 
+def test_a_retired_source_no_longer_stops_time(deployment: Deployment) -> None:
+    """Purchases send no more: a ticket waits unnoticed until a person retires the topic."""
+    deployment.start()
+    opened = {"kind": "ticket_opened", "ts_ms": START_MS, "customer_id": "C1", "event_id": "e1", "case_id": "T"}
+    deployment.progress(START_MS)
+    deployment.send([("support", opened)])
+    deployment.progress(START_MS + 9 * DAY, only="support")
+    deployment.until("the ticket judged", lambda: any("C1" in one.customers() for one in deployment.state()))
+    assert deployment.alerts() == []
+    purchases = deployment.config.topics.purchases
+    _whaleline(deployment, "ledger", "retire", purchases, "--author", "test", "--reason", "sends no more")
+    deployment.until("its alert", lambda: [one["moment"] for one in deployment.alerts()] == ["ticket_unanswered"])
+
+
 def test_a_missing_topic_stops_the_start_with_a_sentence(kafka_broker: str, tmp_path: Path) -> None:
     """No worker sits there "ready" without its topics: it says which is missing and how to make it."""
     with Deployment(kafka_broker, "nowhere-", tmp_path, embedded=True, embedded_broker="false") as one:

@@ -1,0 +1,137 @@
+"""Commands that look after a deployment: its topics, policy, settings and ledger."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from streams.cli_parts import (
+    FILE,
+    NOT_USABLE,
+    broker_option,
+    client_of,
+    config_option,
+    examples,
+    in_a_sentence,
+    read_config,
+    read_policy,
+)
+
+
+@click.group()
+def topics() -> None:
+    """Make and check the topics on Kafka."""
+
+
+@topics.command("apply", epilog=examples("whaleline topics apply --broker kafka:9092"))
+@config_option
+@broker_option
+def topics_apply(config_file: Path | None, broker: str | None) -> None:
+    """Create the topics that are missing; one that exists is never changed."""
+    with in_a_sentence():
+        config = read_config(config_file, broker)
+        from streams.topics import apply
+
+        for change in apply(config.broker, config.plan(), **client_of(config)):
+            click.echo(change.sentence)
+
+
+@topics.command("check", epilog=examples("whaleline topics check --config whaleline.toml"))
+@config_option
+@broker_option
+def topics_check(config_file: Path | None, broker: str | None) -> None:
+    """Say what about the topics is not as planned; exit code 76 if a worker would not start."""
+    with in_a_sentence():
+        config = read_config(config_file, broker)
+        from streams.topics import check
+
+        findings = check(config.broker, config.plan(), **client_of(config))
+    for finding in findings:
+        click.echo(f"{'must change' if finding.fatal else 'note'}: {finding.sentence}")
+    if not findings:
+        click.echo("all topics are as planned")
+    if any(finding.fatal for finding in findings):
+        sys.exit(NOT_USABLE)
+
+
+@click.group()
+def policy() -> None:
+    """Show or check a policy, the numbers of every judgement."""
+
+
+@policy.command("show", epilog=examples("whaleline policy show > policy.toml"))
+@click.argument("file", type=FILE, required=False)
+def policy_show(file: Path | None) -> None:
+    """Print the default policy with comments, or FILE once it is checked."""
+    with in_a_sentence():
+        from schemas.policy import default_toml
+
+        click.echo(default_toml() if file is None else read_policy(file).toml, nl=False)
+
+
+@policy.command("check", epilog=examples("whaleline policy check policy.toml"))
+@click.argument("file", type=FILE)
+def policy_check(file: Path) -> None:
+    """Check a policy FILE: every key known, every number allowed, borders in order."""
+    with in_a_sentence():
+        found = read_policy(file)
+        click.echo(f"{file}: version {found.version}, digest {found.digest}: usable")
+
+
+@click.group()
+def config() -> None:
+    """Show the settings in force."""
+
+
+@config.command("show", epilog=examples("WHALELINE_BROKER=kafka:9092 whaleline config show"))
+@config_option
+def config_show(config_file: Path | None) -> None:
+    """Print every setting, its value and where it came from."""
+    with in_a_sentence():
+        shown = read_config(config_file).show()
+    width = max(len(one.key) for one in shown)
+    for one in shown:
+        click.echo(f"{one.key:<{width}} = {one.value}  ({one.origin})")
+
+
+@click.group()
+def ledger() -> None:
+    """Record the ledger, or write a decision into it."""
+
+
+@ledger.command("dump", epilog=examples("whaleline ledger dump --out ledger.wll --broker kafka:9092"))
+@click.option("--out", type=FILE, required=True, metavar="FILE", help="Where the recording goes.")
+@config_option
+@broker_option
+def ledger_dump(out: Path, config_file: Path | None, broker: str | None) -> None:
+    """Record the ledger topic as it is now into FILE, for `whaleline replay`."""
+    with in_a_sentence():
+        config = read_config(config_file, broker)
+        from streams.ledgerfile import dump
+
+        count = dump(config.broker, config.topics.ledger, out, **client_of(config))
+        click.echo(f"{out}: {count} records of {config.topics.ledger}")
+
+
+@ledger.command("retire", epilog=examples("whaleline ledger retire old-calls --author jo --reason 'feed moved'"))
+@click.argument("topic")
+@click.option("--id", "topic_id", metavar="UUID", help="The topic's UUID, if the topic no longer exists.")
+@click.option("--author", required=True, help="Who decided it; kept in the ledger.")
+@click.option("--reason", required=True, help="Why; kept in the ledger.")
+@config_option
+@broker_option
+def ledger_retire(
+    topic: str, topic_id: str | None, author: str, reason: str, config_file: Path | None, broker: str | None
+) -> None:
+    """Let time no longer wait for a source TOPIC that will send no more.
+
+    Ticks follow the slowest source, so a dead one stops them. This writes the decision into every ledger
+    partition, where a replay finds it too.
+    """
+    with in_a_sentence():
+        config = read_config(config_file, broker)
+        from streams.retire import retire
+
+        known = asyncio.run(retire(config, topic, topic_id, author, reason, **client_of(config)))
+        click.echo(f"{topic} ({known}) is retired in all {config.ledger_partitions} partitions of the ledger")

@@ -1,0 +1,82 @@
+"""What every command shares: options, settings, one sentence for each error."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from schemas.policy import Policy
+    from streams.config import Config
+
+PACKAGES = ("schemas", "kernels", "streams")
+BAD = 2
+"""Exit code for something the caller can put right: an option, a file, an address."""
+
+NOT_USABLE = 76
+"""Exit code of a configuration, policy or topics that are not usable; ``streams.exits`` has the table."""
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+config_option = click.option(
+    "--config", "config_file", type=FILE, envvar="WHALELINE_CONFIG", metavar="FILE",
+    help="Settings as TOML; WHALELINE_* variables overrule it.",
+)  # fmt: skip
+broker_option = click.option("--broker", metavar="HOST:PORT", help="Kafka, instead of the setting's.")
+
+
+@contextmanager
+def in_a_sentence(code: int = BAD) -> Iterator[None]:
+    """Turn an error of ours into its one sentence and ``code``; a bug of ours keeps its traceback."""
+    try:
+        yield
+    except Exception as error:
+        ours = type(error).__module__.split(".")[0] in PACKAGES
+        if not ours:
+            raise
+        fail(str(error), code)
+
+
+def examples(*lines: str) -> str:
+    """What stands below a command's options; the mark keeps click from joining the lines."""
+    return "\n".join(("\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)))
+
+
+def fail(sentence: str, code: int) -> None:
+    """Say the sentence and end with the code."""
+    click.echo(f"whaleline: {sentence}", err=True)
+    sys.exit(code)
+
+
+def read_config(file: Path | None, broker: str | None = None) -> "Config":
+    """The settings of a file and the environment, ``broker`` above both; raises ``ConfigError``."""
+    from streams.config import load
+
+    extra = {"WHALELINE_BROKER": broker} if broker is not None else {}
+    return load(file, {**os.environ, **extra})
+
+
+def client_of(config: "Config") -> dict[str, Any]:
+    """What an admin client must be told about the broker beside its address."""
+    if not config.embedded_broker:
+        return {}
+    from streams.embedded import KAFKA_PYTHON_API_VERSION
+
+    return {"api_version": KAFKA_PYTHON_API_VERSION}
+
+
+def read_policy(file: Path | None) -> "Policy":
+    """The policy of a file, or the default; raises ``PolicyError``."""
+    from schemas.policy import PolicyError, parse
+
+    if file is None:
+        return parse("")
+    try:
+        return parse(file.read_text(encoding="utf-8"), str(file))
+    except OSError as error:
+        raise PolicyError(f"{file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise PolicyError(f"{file} is not text in UTF-8") from None

@@ -1,0 +1,48 @@
+"""Write into the ledger that a source topic will send no more, so that time stops waiting for it."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import aiokafka
+from aiokafka.errors import KafkaError
+
+from schemas.block import retire_entry
+from streams.config import Config
+from streams.topics import TopicError, describe
+
+
+async def retire(
+    config: Config, topic: str, topic_id: str | None, author: str, reason: str, **client: Any
+) -> UUID:
+    """Write the decision into every ledger partition; return the UUID it names.
+
+    Raises ``TopicError`` with one sentence for a topic nobody knows, a bad UUID or a broker that does not take it.
+    """
+    known = await _identity(config, topic, topic_id, client)
+    producer = aiokafka.AIOKafkaProducer(
+        bootstrap_servers=config.broker.split(","), enable_idempotence=True, acks="all"
+    )
+    try:
+        await producer.start()
+        try:
+            entry = retire_entry(known, author, reason)
+            for partition in range(config.ledger_partitions):
+                await producer.send_and_wait(config.topics.ledger, entry, partition=partition)
+        finally:
+            await producer.stop()
+    except KafkaError as error:
+        raise TopicError(f"{config.topics.ledger} did not take the decision: {type(error).__name__}") from error
+    return known
+
+
+async def _identity(config: Config, topic: str, topic_id: str | None, client: dict[str, Any]) -> UUID:
+    if topic_id is not None:
+        try:
+            return UUID(topic_id)
+        except ValueError:
+            raise TopicError(f"--id {topic_id!r} is not a UUID") from None
+    found = await asyncio.to_thread(describe, config.broker, [topic], **client)
+    if topic not in found:
+        raise TopicError(f"topic {topic} does not exist: name its UUID with --id (a worker's ledger knows it)")
+    return found[topic].topic_id
