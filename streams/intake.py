@@ -115,6 +115,7 @@ class Intake:
         self._batch = Batch()
         self._blocks: dict[int, list[Sourced]] = {}
         self._reported_hour = NEVER
+        self._reported: dict[Source, int] = {}
 
     def assign(self, sources: Iterable[Source]) -> None:
         """Own exactly these source partitions from now on; everything buffered is forgotten and read again.
@@ -124,7 +125,7 @@ class Intake:
         self._queues = {source: _Queue() for source in sources}
         self._batch = Batch()
         self._blocks = {}
-        self._reported_hour = NEVER
+        self._reported_hour, self._reported = NEVER, {}
 
     def offer(self, record: SourceRecord) -> None:
         """Take one consumed record; one that is no event becomes a dead letter. Others' sources are ignored."""
@@ -226,18 +227,23 @@ class Intake:
         return max(queue.seen_ms, head_ms, queue.caught_up_ms) - self._grace_ms
 
     def _report(self, now_ms: int, before_ms: int) -> None:
-        """If a whole hour has passed in every source, write so before an event of ``before_ms`` is written."""
+        """Say how far the sources have come, before an event of ``before_ms`` is written.
+
+        Only if a whole hour has passed in every source, or a day in one whose pace the others do not keep: they
+        may be retired one day, and what this one had reached must then be known.
+        """
         if before_ms // HOUR_MS <= self._reported_hour or not self._queues:
             return
         progress = {
             source: min(self._progress_ms(queue, now_ms), before_ms) for source, queue in self._queues.items()
         }
         hour = min(progress.values()) // HOUR_MS
-        if hour <= self._reported_hour or hour < 0:
+        ahead = any(ms - self._reported.get(source, NEVER) >= SKEW_MS for source, ms in progress.items())
+        if hour <= self._reported_hour and not ahead:
             return
         self._flush()
-        self._reported_hour = hour
-        entry = progress_entry(progress.items())
+        self._reported_hour, self._reported = max(hour, self._reported_hour), progress
+        entry = progress_entry((source, ms) for source, ms in progress.items() if ms >= 0)
         self._batch.records += [(partition, entry) for partition in range(self._partitions)]
 
     def _append(self, one: Sourced) -> None:

@@ -210,8 +210,8 @@ def test_a_retired_source_no_longer_stops_time(deployment: Deployment) -> None:
     """Purchases send no more: a ticket waits unnoticed until a person retires the topic."""
     deployment.start()
     opened = {"kind": "ticket_opened", "ts_ms": START_MS, "customer_id": "C1", "event_id": "e1", "case_id": "T"}
-    deployment.progress(START_MS)
     deployment.send([("support", opened)])
+    deployment.progress(START_MS + HOUR)
     deployment.progress(START_MS + 9 * DAY, only="support")
     deployment.until("the ticket judged", lambda: any("C1" in one.customers() for one in deployment.state()))
     assert deployment.alerts() == []
