@@ -20,7 +20,7 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench broker lock clean
+.PHONY: help setup demo test check bench eval broker lock clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,12 +62,21 @@ check: $(READY) ## lint, format, types, and the direction of imports
 bench: $(READY) ## measure the hot paths
 	$(PY) -m tests.bench $(ARGS)
 
+EVALUATES := $(VENV)/.whaleline-evaluates
+$(EVALUATES): requirements-eval.lock | $(READY)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-eval.lock
+	@touch $@
+
+eval: $(READY) $(EVALUATES) ## judge made-up worlds whose truth is known (ARGS="--seeds 5 --customers 4000")
+	$(PY) -m tests.eval $(ARGS)
+
 broker: $(READY) ## run a real Kafka on 127.0.0.1:9092 until Ctrl-C (needs Java 17; ARGS="--port N")
 	$(PY) -m tests.broker.kafka run $(ARGS)
 
 lock: $(READY) ## resolve requirements.lock and deploy/requirements.lock anew from pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv
-	$(LOCKING) --all-extras pyproject.toml --output-file requirements.lock
+	$(LOCKING) --extra demo --extra dev pyproject.toml --output-file requirements.lock
+	$(LOCKING) --all-extras --constraint requirements.lock pyproject.toml --output-file requirements-eval.lock
 	$(LOCKING) --constraint requirements.lock pyproject.toml --output-file deploy/requirements.lock
 
 clean: ## remove what builds and tests leave behind (clean-venv: .venv too)

@@ -30,7 +30,8 @@ from schemas.codes import Kind
 from schemas.policy import Policy
 
 HOUR_MS = 3_600_000
-SKEW_MS = 24 * HOUR_MS
+DAY_HOURS = 24
+SKEW_MS = DAY_HOURS * HOUR_MS
 """How far a worker may run ahead of the slowest source while it works off a backlog."""
 
 TAKE_EVENTS = 10_000
@@ -242,9 +243,12 @@ class Intake:
         if hour <= self._reported_hour and not ahead:
             return
         self._flush()
+        # A long silence is passed a day at a time, so that no single record asks the judge for a month of ticks.
+        days = range(self._reported_hour + DAY_HOURS, hour, DAY_HOURS) if self._reported_hour >= 0 else ()
+        for until_ms in (*(day * HOUR_MS for day in days), FOREVER):
+            entry = progress_entry((source, min(ms, until_ms)) for source, ms in progress.items() if ms >= 0)
+            self._batch.records += [(partition, entry) for partition in range(self._partitions)]
         self._reported_hour, self._reported = max(hour, self._reported_hour), progress
-        entry = progress_entry((source, ms) for source, ms in progress.items() if ms >= 0)
-        self._batch.records += [(partition, entry) for partition in range(self._partitions)]
 
     def _append(self, one: Sourced) -> None:
         partition = ledger_partition(one.event.customer_id, self._partitions)

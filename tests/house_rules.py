@@ -42,7 +42,7 @@ REGISTRY_HOSTS = re.compile(
 UNFINISHED = re.compile(r"\b(?:" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b")
 BUILT = {".venv", "build", "dist"}
 # Their words are not ours to choose.
-NOT_OURS = {"LICENSE", "requirements.lock", "deploy/requirements.lock"}
+NOT_OURS = {"LICENSE", "requirements.lock", "deploy/requirements.lock", "requirements-eval.lock"}
 LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?[^)]*\)")
 FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 

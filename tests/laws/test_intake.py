@@ -293,3 +293,15 @@ def test_so_many_events_at_once_and_no_more() -> None:
         one.offer(record(SUPPORT, offset, NOW + offset))
     one.at_end(SUPPORT, NOW)
     assert [batch.events for batch in one.drain(NOW + HOUR)] == [TAKE_EVENTS, 5]
+
+
+def test_a_long_silence_is_passed_a_day_at_a_time() -> None:
+    """No ledger record asks for more than a day of ticks, so the judge's worker stays responsive."""
+    one = intake(grace_ms=0)
+    for source in (SUPPORT, PURCHASES):
+        one.at_end(source, NOW)
+    first = said([one.take(NOW)])[-1][1]
+    for source in (SUPPORT, PURCHASES):
+        one.at_end(source, NOW + 100 * HOUR)
+    hours = [hour - first for _, hour in said([one.take(NOW + 100 * HOUR)])]
+    assert hours == [24, 48, 72, 96, 100]
