@@ -22,7 +22,7 @@ from streams.topics import apply
 from tests.oracle.judge import Oracle
 
 ROOT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 120.0
+DEADLINE_S = 240.0
 LOG_APPEND_TIME = 2
 Message = Any
 
@@ -141,7 +141,7 @@ class Deployment:
         return found
 
     def until(self, what: str, holds: Callable[[], bool]) -> None:
-        """Look at the topics again and again until something holds; fail with the logs after two minutes."""
+        """Look at the topics again and again until something holds; fail with the logs after the deadline."""
         end = time.monotonic() + DEADLINE_S
         while not holds():
             gone = [
