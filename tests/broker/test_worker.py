@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import signal
 import subprocess
 import sys
 from contextlib import closing
@@ -15,6 +16,7 @@ from kafka import KafkaAdminClient
 from schemas.alerts import Alert
 from streams.arena import as_dict
 from streams.embedded import EmbeddedBroker
+from streams.exits import Exit
 from streams.pipeline import Pipeline
 from streams.stories import STORIES
 from tests.broker.deployment import ROOT, Deployment
@@ -199,6 +201,28 @@ def test_two_workers_share_the_work_and_one_is_killed(deployment: Deployment) ->
     deployment.until("first alerts", lambda: len(deployment.alerts()) > 10)
     deployment.workers[0].kill()
     deployment.send(events[750:])
+    deployment.progress(END_MS)
+    deployment.until("all judged", lambda: deployment.settled(END_MS))
+    verdict = deployment.verdict()
+    assert verdict["events_in_ledger"] == len(events)
+    assert {name for name, count in verdict.items() if count} == {"rows", "alerts", "events_in_ledger"}
+
+
+def test_a_paused_worker_that_wakes_harms_nothing(deployment: Deployment) -> None:
+    """Stopped beyond its session, its partitions taken over, then awake again: it is fenced or rejoins."""
+    events = world(16, 1_200, customers=25)
+    deployment.forgiven = {int(Exit.FENCED)}
+    first, _ = deployment.start(), deployment.start()
+    deployment.send(events[:400])
+    deployment.progress(events[399][1]["ts_ms"])
+    deployment.until("first alerts", lambda: len(deployment.alerts()) > 5)
+    first.send_signal(signal.SIGSTOP)
+    deployment.send(events[400:800])
+    middle_ms = events[799][1]["ts_ms"] // HOUR * HOUR
+    deployment.progress(events[799][1]["ts_ms"])
+    deployment.until("taken over", lambda: deployment.settled(middle_ms))
+    first.send_signal(signal.SIGCONT)
+    deployment.send(events[800:])
     deployment.progress(END_MS)
     deployment.until("all judged", lambda: deployment.settled(END_MS))
     verdict = deployment.verdict()
