@@ -138,8 +138,31 @@ def find(row: Row, case_id: int) -> int:
 
 
 @kernel
+def _quietest(row: Row) -> int:
+    """The slot whose case was heard of longest ago; one that waits for our answer only if all do."""
+    best = 0
+    for slot in range(1, CASES):
+        waits, best_waits = is_waiting(row, slot), is_waiting(row, best)
+        if waits == best_waits:
+            if _last_heard_ms(row, slot) < _last_heard_ms(row, best):
+                best = slot
+        elif best_waits:
+            best = slot
+    return best
+
+
+@kernel
+def _last_heard_ms(row: Row, slot: int) -> int:
+    asked = max(int(row["case_opened_ms"][slot]), int(row["case_asked_ms"][slot]))
+    return max(asked, int(row["case_answered_ms"][slot]), int(row["case_resolved_ms"][slot]))
+
+
+@kernel
 def find_or_take(row: Row, case_id: int, kind: int) -> int:
-    """The slot of a case, a new one where the kind may open one, or -1 (counted when all are in use)."""
+    """The slot of a case, a new one where the kind may open one, or -1.
+
+    With all slots in use by open cases, the one that has been quiet longest is forgotten, and that is counted.
+    """
     slot = find(row, case_id)
     if slot >= 0 or not opens_a_slot(kind):
         return slot
@@ -154,7 +177,7 @@ def find_or_take(row: Row, case_id: int, kind: int) -> int:
             taken = other
     if taken < 0:
         row["cases_overflowed"] += 1
-        return -1
+        taken = _quietest(row)
     row["case_id"][taken] = case_id
     row["case_opened_ms"][taken] = NEVER
     row["case_asked_ms"][taken] = NEVER

@@ -231,3 +231,15 @@ def test_a_case_that_runs_for_months_leaves_no_column_below_zero() -> None:
     assert all(cents >= 0 for columns in periods for cents in columns)
     assert sum(map(sum, periods)) == 60_000
     assert sum(columns[0] for columns in periods) >= 20_000
+
+
+def test_a_fifth_open_case_is_followed_too() -> None:
+    """Cases that nobody ever closes must not hide the ticket that waits now."""
+    driver = Driver()
+    for number in range(6):
+        driver.support("call_closed", case_id=f"old-{number}", resolved=False)
+        driver.wait(hours=1)
+    driver.support("ticket_opened", case_id="new")
+    driver.wait(days=4)
+    assert driver.kinds() == ["service_failure_entered:ticket_unanswered"]
+    assert driver.row()["cases_overflowed"] == 3

@@ -250,7 +250,8 @@ def _slot(row: Row, event: Heard, known: int | None) -> int | None:
         )
     if not free:
         row.cases_overflowed += 1
-        return None
+        times = (row.case_opened_ms, row.case_asked_ms, row.case_answered_ms, row.case_resolved_ms)
+        free = sorted(slots, key=lambda one: (row.waits_since(one) is not None, max(at[one] for at in times)))
     slot = free[0]
     row.case_id[slot] = event.case
     for name in ("opened", "asked", "answered", "resolved"):
