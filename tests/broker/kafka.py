@@ -307,7 +307,9 @@ def _fetch() -> int:
 
 def _run(port: int) -> int:
     # SIGTERM as Ctrl-C, so that either way the broker ends before we do.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Both by name: a shell starts its background jobs with SIGINT ignored, and Python leaves that as it is.
+    for how in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(how, signal.default_int_handler)
     try:
         with Kafka(port=port) as kafka:
             print(f"Kafka answers at {kafka.bootstrap}; its topics end with it. Ctrl-C stops it.", flush=True)

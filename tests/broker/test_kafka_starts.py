@@ -156,5 +156,8 @@ def test_a_broker_in_the_foreground_ends_with_its_command(how: signal.Signals) -
         assert f"127.0.0.1:{port}" in foreground.stdout.readline()
         assert answers("127.0.0.1", port)
         foreground.send_signal(how)
-        assert foreground.wait(timeout=DEADLINE_S) == 0
+        try:
+            assert foreground.wait(timeout=DEADLINE_S) == 0
+        finally:
+            foreground.kill()
     assert not answers("127.0.0.1", port)
