@@ -46,7 +46,7 @@ $(READY): requirements.lock pyproject.toml | $(PY)
 	$(VENV)/bin/whaleline compile
 	@touch $@
 
-demo: $(READY) ## watch it work: an embedded broker, a worker, a simulated floor, the board
+demo: $(READY) ## watch it work: an embedded broker, a real worker, a simulated year
 	$(VENV)/bin/whaleline demo $(ARGS)
 
 test: $(READY) ## every test; with Java and Maven there, against a real Kafka too
