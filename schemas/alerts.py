@@ -7,15 +7,17 @@ from typing import Any
 
 import msgpack
 
+from schemas.codes import ALERT_NAMES, STATE_NAMES, Change
+
 VERSION = 1
 DEAD_BYTES_MAX = 1_800_000
 DEAD_KEY_BYTES_MAX = 4_096
 
 KINDS = tuple(
-    f"{machine}_{change}"
-    for machine in ("value_destroyer", "churn_risk", "service_failure", "fix_the_cause")
-    for change in ("entered", "escalated", "cleared")
-    if (machine, change) != ("fix_the_cause", "escalated")
+    f"{name}_{change.name.lower()}"
+    for machine, name in ALERT_NAMES.items()
+    for change in Change
+    if change is not Change.ESCALATED or len(STATE_NAMES[machine]) == 3
 )
 
 

@@ -253,3 +253,8 @@ def progress_entry(progress: Iterable[tuple[Source, int]]) -> bytes:
 def retire_entry(topic: UUID, author: str, reason: str) -> bytes:
     """A source topic that will send no more: time no longer waits for it."""
     return encode_control(Control.RETIRE, {"topic": topic.bytes, "author": author, "reason": reason})
+
+
+def release_entry(incident: str, author: str, reason: str) -> bytes:
+    """A human's word that the alerts an incident holds back may go out."""
+    return encode_control(Control.RELEASE, {"incident": incident, "author": author, "reason": reason})

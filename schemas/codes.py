@@ -44,6 +44,10 @@ class Kind(IntEnum):
     FAULT_OPENED = 36
     FAULT_CLOSED = 37
     SELF_SERVICE = 38
+    PRAISE = 39
+    EXPANSION = 40
+    REFERRAL_GIVEN = 41
+    LOCK_OUT = 42
     PROGRESS = 63
     PURCHASE = 64
     REFUND = 65
@@ -54,6 +58,7 @@ class Kind(IntEnum):
     CONCESSION = 70
     REFERRAL_CREDIT = 71
     CHARGEBACK = 72
+    CONTRACT_SIGNED = 73
 
 
 FIRST_PURCHASE_KIND = 64
@@ -128,6 +133,13 @@ class Purpose(IntEnum):
     REFERRAL_ASK = 3
 
 
+class Decision(IntEnum):
+    """What the agent chose at a contact: every contact is a choice to keep a customer or to lose them."""
+
+    KEEP = 1
+    REFUSE = 2
+
+
 class Answer(IntEnum):
     """A yes or no that may also be absent (0)."""
 
@@ -143,6 +155,11 @@ class Machine(IntEnum):
     SERVICE = 2
     CAUSE = 3
     HOLD = 4
+    GAMING = 5
+    BEST = 6
+    REFERRAL = 7
+    GEM = 8
+    NEWS = 9
 
 
 class Change(IntEnum):
@@ -159,8 +176,26 @@ STATE_NAMES = {
     Machine.SERVICE: ("served", "failed", "failed_again"),
     Machine.CAUSE: ("neutral", "fix_the_cause"),
     Machine.HOLD: ("welcome", "held"),
+    Machine.GAMING: ("plain", "gaming_suspected"),
+    Machine.BEST: ("safe", "vulnerable"),
+    Machine.REFERRAL: ("not_yet", "referral_ready"),
+    Machine.GEM: ("ordinary", "hidden_gem"),
+    Machine.NEWS: ("quiet", "good_news"),
 }
 """State numbers by machine: 0 is where everyone starts and may always return to."""
+
+ALERT_NAMES = {
+    Machine.VALUE: "value_destroyer",
+    Machine.CHURN: "churn_risk",
+    Machine.SERVICE: "service_failure",
+    Machine.CAUSE: "fix_the_cause",
+    Machine.GAMING: "gaming_suspected",
+    Machine.BEST: "vulnerable_best_customer",
+    Machine.REFERRAL: "referral_ready",
+    Machine.GEM: "hidden_gem",
+    Machine.NEWS: "good_news",
+}
+"""What a machine's alerts are called; a hold is no alert, it has a topic of its own."""
 
 
 class HoldReason(IntFlag):
@@ -190,6 +225,10 @@ class Moment(IntEnum):
     DEFECT_REVIEW = 12
     CONTACT_BURST = 13
     CONTACT_DURING_FAILURE = 14
+    THIRD_CONTACT = 15
+    APPEAL_UNANSWERED = 16
+    LOCKED_OUT = 17
+    CANCEL_REQUESTED = 18
 
 
 class Evidence(IntEnum):
@@ -228,6 +267,7 @@ class CaseFlag(IntFlag):
     UNANSWERED = 256
     TICKET = 512
     REPEAT = 1024
+    LOCKED_OUT = 2048
 
 
 class Control(IntEnum):
@@ -237,6 +277,7 @@ class Control(IntEnum):
     POLICY = 2
     PROGRESS = 3
     RETIRE = 4
+    RELEASE = 5
 
 
 class Reason(IntEnum):

@@ -11,6 +11,7 @@ from schemas.codes import (
     Author,
     Cause,
     Channel,
+    Decision,
     Kind,
     Observer,
     Purpose,
@@ -151,6 +152,7 @@ FIELDS: tuple[Field, ...] = (
     _text("floor", "support floor that serves the customer", "S4: someone must own loyalty"),
     _text("skill", "skill the contact needs", "S4: someone must own loyalty"),
     _text("product_line", "product line or brand", "S0: loyal to the product or to the brand"),
+    _code("decision", Decision, "what the agent chose to do about it", "S0: keep or lose at each contact"),
 )
 
 FIELD = {one.name: one for one in FIELDS}
@@ -172,7 +174,7 @@ class Shape:
     seed: str = ""
 
 
-CONTACT = ("case_id", "handle_ms", "resolved", "reason", "sku", "cost_cents")
+CONTACT = ("case_id", "handle_ms", "resolved", "reason", "sku", "cost_cents", "decision")
 
 SHAPES: dict[Kind, Shape] = {
     Kind.CALL_OPENED: Shape("a call began", (), CONTACT, "S3: speed dial 20 or 25 times"),
@@ -259,6 +261,14 @@ SHAPES: dict[Kind, Shape] = {
     Kind.SELF_SERVICE: Shape(
         "the customer helped themselves", (), ("case_id", "reason"), "S4: self-service shift"
     ),
+    Kind.PRAISE: Shape("the customer praised us", (), ("observer", "reason"), "S4: good news"),
+    Kind.EXPANSION: Shape("the customer grows", (), ("reason",), "S4: a trigger to call: a new site, a new round"),
+    Kind.REFERRAL_GIVEN: Shape(
+        "the customer brought someone", (), ("referred_customer_id",), "S1: a recommender; S4: thank the referrer"
+    ),
+    Kind.LOCK_OUT: Shape(
+        "our product refused what the customer put in", (), ("case_id", "sku", "reason"), "S0: third-party ink"
+    ),
     Kind.PROGRESS: Shape("this partition holds everything before ts_ms", (), (), "all: time is an event"),
     Kind.PURCHASE: Shape(
         "a sale",
@@ -283,6 +293,12 @@ SHAPES: dict[Kind, Shape] = {
     Kind.CONCESSION: Shape("a concession was made", ("amount_cents",), ("case_id", "reason"), "S2: winning back"),
     Kind.REFERRAL_CREDIT: Shape("a referral was thanked", (), ("amount_cents", "referred_customer_id"), "S4"),
     Kind.CHARGEBACK: Shape("a charge was disputed", ("amount_cents",), ("fee_cents", "resolved"), "S3"),
+    Kind.CONTRACT_SIGNED: Shape(
+        "a contract was signed; amount_cents is its fee for each period_ms",
+        ("amount_cents", "period_ms", "contract_end_ms"),
+        ("margin_cents", "termination_fee_cents"),
+        "S4: fees that pay for heavy support later",
+    ),
 }
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from schemas.codes import DECAYED
 
-LAYOUT = 1
-"""Number of this layout; a reader refuses a newer one and upgrades an older one."""
+LAYOUT = 2
+"""Number of this layout; a reader refuses a newer one. Layout 1 was never released, and is refused too."""
 
 HOURS = 24
 DAYS = 90
@@ -20,7 +20,9 @@ CASES = 4
 CALLBACKS = 2
 REFERENCES = 12
 FAULTS = 4
-MACHINES = 5
+MACHINES = 10
+LINES = 4
+"""Product lines of a customer that are remembered, the newest ones."""
 CASE_PERIODS = 3
 """Periods in which the costs of an open case are remembered, so that they can be booked anew."""
 
@@ -45,6 +47,8 @@ CUSTOMER = np.dtype(
         ("period_contacts", "<u2", PERIODS),
         ("period_margin_cents", "<i8", PERIODS),
         ("period_cost_cents", "<i8", (PERIODS, FAULTS)),
+        ("period_fee_cents", "<i8", PERIODS),
+        ("period_aside_cents", "<i8", PERIODS),
         # a lifetime of buying
         ("first_purchase_day", "<i4"),
         ("last_purchase_day", "<i4"),
@@ -53,7 +57,19 @@ CUSTOMER = np.dtype(
         ("spent_cents", "<i8"),
         ("life_margin_cents", "<i8"),
         ("life_fee_cents", "<i8"),
+        ("last_spend_cents", "<i8"),
+        ("longest_gap_days", "<u4"),
+        ("loss_cents", "<i8"),
+        ("loss_day", "<i4"),
         ("first_fee_day", "<i4"),
+        ("last_fee_day", "<i4"),
+        ("contract_from_ms", "<i8"),
+        ("contract_fee_cents", "<i8"),
+        ("contract_period_days", "<u4"),
+        # which product lines, newest purchase of each
+        ("line", "<u8", LINES),
+        ("line_last_day", "<i4", LINES),
+        ("line_days", "<u2", LINES),
         ("life_cost_cents", "<i8", FAULTS),
         # evidence of failure and recovery, decayed to the start of ``day``; the alive filter
         ("evidence", "<f8", DECAYED),
@@ -61,6 +77,7 @@ CUSTOMER = np.dtype(
         ("risk_day_start_ppm", "<i4"),
         ("risk_day_before_ppm", "<i4"),
         ("risk_calm_since_ms", "<i8"),
+        ("usual_risk", "<f8"),
         # open cases: the greatest time of each side wins, so an early answer is remembered
         ("case_id", "<u8", CASES),
         ("case_opened_ms", "<i8", CASES),
@@ -71,6 +88,8 @@ CUSTOMER = np.dtype(
         ("case_wrong_parts", "<u2", CASES),
         ("case_flags", "<u4", CASES),
         ("case_cause", "<u1", CASES),
+        ("case_sku", "<u8", CASES),
+        ("case_reason", "<u8", CASES),
         ("case_period", "<i4", CASES),
         ("case_cost_cents", "<i8", (CASES, CASE_PERIODS, FAULTS)),
         ("cases_overflowed", "<u4"),
@@ -85,6 +104,29 @@ CUSTOMER = np.dtype(
         ("abuse_until_ms", "<i8"),
         ("contract_end_ms", "<i8"),
         ("termination_fee_cents", "<i8"),
+        ("leaving_asked_ms", "<i8"),
+        ("warranty_end_ms", "<i8"),
+        ("appeal_ms", "<i8"),
+        ("appeal_answered_ms", "<i8"),
+        ("appeal_told_ms", "<i8"),
+        # relationship: what the customer said of us, brought us, and was asked
+        ("contact_ms", "<i8"),
+        ("failure_day", "<i4"),
+        ("solved", "<u2"),
+        ("kept", "<u2"),
+        ("refused", "<u2"),
+        ("reviews", "<u2"),
+        ("effort_minutes", "<u4"),
+        ("csat_ms", "<i8"),
+        ("csat_share_ppm", "<u4"),
+        ("referrals", "<u2"),
+        ("referral_ms", "<i8"),
+        ("thanked_ms", "<i8"),
+        ("referral_asked_ms", "<i8"),
+        ("news_ms", "<i8"),
+        # what the whale curve holds of this customer
+        ("whale_cents", "<i8"),
+        ("whale_prize_cents", "<i8"),
         # the state machines
         ("state", "<u1", MACHINES),
         ("since_ms", "<i8", MACHINES),
@@ -107,20 +149,7 @@ CUSTOMER = np.dtype(
 )
 """One customer. Times are ms UTC, days are days since 1970, money is cents; an unset time or day is -1."""
 
-_UNSET = (
-    *("first_purchase_day", "last_purchase_day", "first_fee_day", "risk_calm_since_ms"),
-    *("case_opened_ms", "case_asked_ms", "case_answered_ms", "case_resolved_ms", "callback_due_ms"),
-    *("callback_made_ms", "repair_in_ms", "repair_out_ms", "repair_told_ms", "abuse_until_ms"),
-    *(
-        "contract_end_ms",
-        "since_ms",
-        "cooldown_until_ms",
-        "failed_last_ms",
-        "recovered_ms",
-        "hold_calm_since_ms",
-        "reference_ms",
-    ),
-)
+_UNSET = tuple(name for name in CUSTOMER.names or () if name.endswith(("_day", "_ms", "_head")) or name == "day")
 
 
 def blank() -> NDArray[np.void]:
@@ -128,8 +157,6 @@ def blank() -> NDArray[np.void]:
     row = np.zeros(1, CUSTOMER)
     for name in _UNSET:
         row[name] = NEVER
-    row["day"] = row["first_day"] = row["last_event_ms"] = NEVER
-    row["hour_head"] = row["day_head"] = row["period_head"] = NEVER
     return row
 
 
@@ -146,9 +173,8 @@ def unpack(value: bytes) -> tuple[int, NDArray[np.void]]:
     """(ledger offset, row of shape (1,)) of a changelog value; refuses a layout newer than this code's."""
     layout = int.from_bytes(value[:2], "little")
     if layout != LAYOUT:
-        raise LayoutError(
-            f"a customer row has layout {layout}, this version reads {LAYOUT}: start a newer version"
-        )
+        what = "start a newer version" if layout > LAYOUT else "never released, make the customers topic anew"
+        raise LayoutError(f"a customer row has layout {layout}, this version reads {LAYOUT}: {what}")
     if len(value) != 10 + CUSTOMER.itemsize:
         raise LayoutError(f"a customer row has {len(value)} bytes, layout {LAYOUT} has {10 + CUSTOMER.itemsize}")
     return int.from_bytes(value[2:10], "little", signed=True), np.frombuffer(value, CUSTOMER, 1, 10).copy()

@@ -14,12 +14,6 @@ from schemas.alerts import PURPOSES, Alert, Evidence, Hold
 from schemas.policy import Policy
 from schemas.state import CASES, PERIODS, REFERENCES
 
-MACHINE_NAMES = {
-    codes.Machine.VALUE: "value_destroyer",
-    codes.Machine.CHURN: "churn_risk",
-    codes.Machine.SERVICE: "service_failure",
-    codes.Machine.CAUSE: "fix_the_cause",
-}
 MOST_EVIDENCE = 5
 MOST_REFERENCES = 3
 
@@ -87,7 +81,7 @@ def alert_id(app_id: str, customer: str, kind: str, episode: int, number: int) -
 
 def kind_of(crossing: Any) -> str:
     """The alert's kind, as in ``schemas.alerts.KINDS``."""
-    machine = MACHINE_NAMES[codes.Machine(int(crossing["machine"]))]
+    machine = codes.ALERT_NAMES[codes.Machine(int(crossing["machine"]))]
     return f"{machine}_{codes.Change(int(crossing['change'])).name.lower()}"
 
 

@@ -106,6 +106,7 @@ CONTROLS: dict[Control, tuple[str, str]] = {
         "`until`: list of [topic UUID (16 bytes), partition, ms UTC]",
         "all events of that source partition before that time stand earlier in this ledger partition",
     ),
+    Control.RELEASE: ("`incident`, `author`, `reason`", "a person lets the alerts go that the incident held back"),
     Control.RETIRE: ("`topic` (UUID, 16 bytes), `author`, `reason`", "time no longer waits for this source topic"),
 }
 

@@ -188,6 +188,11 @@ LEDGER = {
         _read_entry,
         ("RETIRE", {"topic": SUPPORT.bytes, "author": "ops", "reason": "moved to another cluster"}),
     ),
+    "control release": Vector(
+        lambda: block.release_entry("value-0-3", "ops", "looked into: they are right"),
+        _read_entry,
+        ("RELEASE", {"incident": "value-0-3", "author": "ops", "reason": "looked into: they are right"}),
+    ),
 }
 
 # ---------------------------------------------------------------- what goes out, and what is kept
