@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import numpy as np
+
 from kernels import cases, evidence, rings
 from kernels._jit import kernel
 from kernels.attribution import fault_of, settle_cause, waited_too_long
@@ -24,6 +26,7 @@ from schemas.state import NEVER, PERIOD_DAYS
 ABUSE_FLAG: Final = int(Kind.ABUSE_FLAG)
 CANCEL_REQUEST: Final = int(Kind.CANCEL_REQUEST)
 ETF_QUERY: Final = int(Kind.ETF_QUERY)
+CONTRACT_SIGNED: Final = int(Kind.CONTRACT_SIGNED)
 CSAT: Final = int(Kind.CSAT)
 SENTIMENT: Final = int(Kind.SENTIMENT)
 REVIEW: Final = int(Kind.REVIEW)
@@ -131,19 +134,32 @@ def _buy(row: Row, event: Event, day: int, rules: Rules) -> None:
         row["life_fee_cents"] += margin_cents(event, rules)
         first = int(row["first_fee_day"])
         row["first_fee_day"] = day if first == NEVER else min(first, day)
+        row["last_fee_day"] = max(int(row["last_fee_day"]), day)
         return
     row["purchases"] += 1
     row["spent_cents"] += event["amount_cents"]
     first = int(row["first_purchase_day"])
     if rings.count_purchase(row, day) and first != NEVER:
         row["repeat_days"] += 1
+        _count_gap(row, day - int(row["last_purchase_day"]), int(rules["churn_season_gap_days"]))
     row["first_purchase_day"] = day if first == NEVER else min(first, day)
     row["last_purchase_day"] = max(int(row["last_purchase_day"]), day)
 
 
 @kernel
+def _count_gap(row: Row, days: int, season_days: int) -> None:
+    """A gap between two days with a purchase has ended; a purchase told late ends none."""
+    if days <= 0:
+        return
+    row["gap_squares"] += np.uint64(days * days)
+    if days >= season_days:
+        row["long_gaps"] = min(int(row["long_gaps"]) + 1, cases.COUNT_MAX)
+        row["long_gap_days"] += np.uint32(days)
+
+
+@kernel
 def _remember_contract(row: Row, event: Event) -> None:
-    if event["kind"] not in (FEE, CANCEL_REQUEST, ETF_QUERY):
+    if event["kind"] not in (FEE, CANCEL_REQUEST, ETF_QUERY, CONTRACT_SIGNED):
         return
     if event["contract_end_ms"] != ABSENT:
         row["contract_end_ms"] = max(row["contract_end_ms"], event["contract_end_ms"])

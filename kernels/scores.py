@@ -6,9 +6,10 @@ import numpy as np
 
 from kernels._jit import kernel
 from kernels.alive import gone_probability
+from kernels.churn import risk
 from kernels.elementary import expm1, log, round_half_even
 from kernels.lifetime import dert_if_alive, expected_spend
-from kernels.settle import hazard, risk, to_ppm
+from kernels.settle import hazard, to_ppm
 from kernels.shapes import Row, Rules, Scores
 from kernels.value import destroyer_posterior
 from schemas.codes import Fault
@@ -84,7 +85,7 @@ def score_value(row: Row, day: int, rules: Rules, scores: Scores) -> None:
 @kernel
 def score_risk(row: Row, now_ms: int, rules: Rules, scores: Scores) -> None:
     """Fill the churn half of ``scores``; worth and money at risk are left to ``score_worth``."""
-    chance = risk(row, hazard(row, now_ms, rules), rules)
+    chance = risk(row, hazard(row, now_ms, rules), now_ms, rules)
     scores["risk"] = chance
     scores["risk_ppm"] = to_ppm(chance)
     scores["gone_ppm"] = to_ppm(gone_probability(float(row["odds"])))

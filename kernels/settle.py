@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from kernels import evidence
+from kernels import churn, evidence
 from kernels._jit import kernel
-from kernels.alive import ahead_probability, gone_probability, hazard_per_day, silence_step
+from kernels.alive import hazard_per_day, silence_step
 from kernels.elementary import round_half_even
 from kernels.shapes import Row, Rules
 from schemas.state import NEVER
@@ -26,28 +26,22 @@ def hazard(row: Row, at_ms: int, rules: Rules) -> float:
 
 
 @kernel
-def risk(row: Row, leaving: float, rules: Rules) -> float:
-    """The 90-day risk under the daily hazard ``leaving``: gone already, or leaving while evidence counts."""
-    gone = gone_probability(float(row["odds"]))
-    return ahead_probability(gone, leaving, float(rules["churn_effective_days"]))
-
-
-@kernel
 def settle(row: Row, day: int, rules: Rules) -> None:
     """Take the step of every midnight after the row's day up to ``day`` (docs/model.md section 3)."""
     since = int(row["first_purchase_day"])
     if since == NEVER:
         since = int(row["first_day"])
+    repeats = churn.cadence(row)
     for midnight in range(int(row["day"]) + 1, day + 1):
         leaving = hazard(row, midnight * DAY_MS, rules)
         row["risk_day_before_ppm"] = row["risk_day_start_ppm"]
-        row["risk_day_start_ppm"] = to_ppm(risk(row, leaving, rules))
+        row["risk_day_start_ppm"] = to_ppm(churn.risk(row, leaving, midnight * DAY_MS, rules))
         row["odds"] = silence_step(
             float(row["odds"]),
             leaving,
             max(0, midnight - 1 - since),
             1,
-            int(row["repeat_days"]),
+            repeats,
             float(rules["churn_rate_shape"]),
             float(rules["churn_rate_scale_weeks"]),
         )

@@ -253,6 +253,23 @@ DECAYED = 12
 """The first twelve kinds of evidence decay; an unanswered ticket is counted live."""
 
 
+class Term(IntEnum):
+    """What the 90-day risk's log-odds are made of, in the order of the policy's ``risk_weight``."""
+
+    FILTER = 0
+    REPEATS = 1
+    OVERDUE = 2
+    REGULAR = 3
+    RATE = 4
+    TENURE = 5
+    OPEN_CASES = 6
+    OPEN_AGE = 7
+    OPEN_CONTACTS = 8
+    SUBSCRIBED = 9
+    CANCEL = 10
+    FEE_OVERDUE = 11
+
+
 class CaseFlag(IntFlag):
     """What is known of one open case."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.codes import Evidence, Moment
+from schemas.codes import Evidence, Moment, Term
 
 
 class PolicyError(ValueError):
@@ -43,6 +43,16 @@ class EvidenceRule:
     kind: Evidence
     weight: float
     half_life_days: float
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class TermRule:
+    """How one term weighs in the log-odds of the 90-day risk, and what it is for a customer like any other."""
+
+    term: Term
+    weight: float
+    mean: float
     doc: str
 
 
@@ -121,6 +131,17 @@ SETTINGS: tuple[Setting, ...] = (
     _S("churn", "effective_days", 60, 1, 365, "days of a 90-day look ahead in which evidence still counts"),
     _S("churn", "rate_shape", 1.34, 0.01, 100, "r of the purchase rate's gamma mixing"),
     _S("churn", "rate_scale_weeks", 7.66, 0.01, 1000, "alpha of the purchase rate's gamma mixing"),
+    _S(
+        "churn",
+        "season_gap_days",
+        120,
+        30,
+        3650,
+        "a gap this long is a season's rest once a purchase has ended it",
+    ),
+    _S("churn", "regular_repeats", 4, 2, 100, "repeat purchases that show whether somebody buys regularly"),
+    _S("churn", "regular_spread", 0.5, 0.0, 3.0, "spread of regular gaps, over their mean, at most"),
+    _S("churn", "fee_days", 31, 1, 400, "days from one fee to the next, after which one is missing"),
     _S("churn", "enter_probability", 0.33, 0.0, 1.0, "enter when the 90-day risk is at least this"),
     _S("churn", "high_probability", 0.60, 0.0, 1.0, "escalate when it is at least this"),
     _S("churn", "jump_probability", 0.15, 0.0, 1.0, "escalate on a rise of this much since yesterday"),
@@ -129,6 +150,7 @@ SETTINGS: tuple[Setting, ...] = (
     _S("churn", "clear_days", 7, 0, 365, "clear after so many calm days"),
     _S("churn", "cooldown_days", 14, 0, 365, "do not enter again this soon after clearing"),
     _S("churn", "min_at_risk_cents", 2_500, 0, 10**9, "enter only where this much money is at risk"),
+    _S("risk", "intercept", 0.0, -20.0, 20.0, "log-odds of the 90-day risk before any term"),
     _S("lifetime", "purchase_shape", 0.525, 0.01, 100, "r of the MBG/NBD model, time in weeks"),
     _S("lifetime", "purchase_scale_weeks", 6.183, 0.01, 1000, "alpha of the MBG/NBD model"),
     _S("lifetime", "leave_a", 0.891, 0.01, 100, "a of the MBG/NBD model"),
@@ -176,16 +198,33 @@ EVIDENCE: tuple[EvidenceRule, ...] = (
     ),
 )
 
+TERMS: tuple[TermRule, ...] = (
+    TermRule(Term.FILTER, 1.0, -4.6, "log-odds of the alive filter's own 90-day risk"),
+    TermRule(Term.REPEATS, 0.0, 0.0, "log1p of the repeat purchase days"),
+    TermRule(Term.OVERDUE, 0.0, 0.0, "logarithm of the silence in the customer's own gaps, 0.05 to 10"),
+    TermRule(Term.REGULAR, 1.2, 0.0, "own gaps beyond two, of somebody who buys regularly; four at most"),
+    TermRule(Term.RATE, 0.0, 0.0, "logarithm of the purchases a day, while there were any"),
+    TermRule(Term.TENURE, 0.0, 0.0, "log1p of the months since the first purchase"),
+    TermRule(Term.OPEN_CASES, 0.0, 0.0, "open cases"),
+    TermRule(Term.OPEN_AGE, 0.0, 0.0, "log1p of the weeks the oldest case has been open"),
+    TermRule(Term.OPEN_CONTACTS, 0.0, 0.0, "log1p of the contacts that the open case with the most of them took"),
+    TermRule(Term.SUBSCRIBED, 0.0, 0.0, "1 while fees are paid"),
+    TermRule(Term.CANCEL, 3.5, 0.0, "the wish to leave, decayed, one at most: half of those who say so go"),
+    TermRule(Term.FEE_OVERDUE, 1.0, 0.0, "weeks a fee is missing, two at most"),
+)
+
 RECORD = np.dtype(
     [(one.name, "<f8" if isinstance(one.default, float) else "<i8") for one in SETTINGS]
     + [
         ("weight", "<f8", len(EVIDENCE)),
         ("half_life_days", "<f8", len(EVIDENCE)),
+        ("risk_weight", "<f8", len(TERMS)),
+        ("risk_mean", "<f8", len(TERMS)),
         ("moments", "<i8"),
         ("version", "<i8"),
     ]
 )
-"""What kernels read: every setting under ``section_key``, evidence weights and half-lives, a moment mask."""
+"""What kernels read: each setting under ``section_key``, weights of evidence and of the risk, a moment mask."""
 
 ALL_MOMENTS = tuple(one.name.lower() for one in Moment)
 
@@ -215,6 +254,7 @@ def parse(toml: str, origin: str = "policy") -> Policy:
     version = _number(head.pop("version", 1), Setting("policy", "version", 1, 1, 2**31, ""), origin)
     _nothing_left(head, "policy", ("version",), origin)
     record["version"] = version
+    _read_terms(sections, record, origin)
     _read_settings(sections, record, origin)
     _read_evidence(_table(sections.pop("evidence", {}), "evidence", origin), record, origin)
     known = sorted({one.section for one in SETTINGS} | {"policy", "evidence"})
@@ -244,6 +284,13 @@ def default_toml() -> str:
         lines += [f"[evidence.{name}]", f"weight = {rule.weight}  # {rule.doc}"]
         if rule.kind is not Evidence.UNANSWERED_TICKET:
             lines.append(f"half_life_days = {rule.half_life_days}")
+    lines += ["", "# weight in the risk's log-odds of each term, and its mean, from which an alert counts"]
+    for term in TERMS:
+        lines += [
+            f"[risk.{term.term.name.lower()}]",
+            f"weight = {term.weight}  # {term.doc}",
+            f"mean = {term.mean}",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -301,6 +348,19 @@ def _read_evidence(tables: dict[str, Any], record: NDArray[np.void], origin: str
         record["half_life_days"][0, rule.kind] = days
         _nothing_left(table, section, ("weight", "half_life_days") if fades else ("weight",), origin)
     _nothing_left(tables, "evidence", [rule.kind.name.lower() for rule in EVIDENCE], origin)
+
+
+def _read_terms(sections: dict[str, Any], record: NDArray[np.void], origin: str) -> None:
+    """Take the tables ``[risk.<term>]`` out of the section ``risk``, whose other keys are plain settings."""
+    risk = sections["risk"] = _table(sections.get("risk", {}), "risk", origin)
+    for rule in TERMS:
+        name = rule.term.name.lower()
+        section = f"risk.{name}"
+        table = _table(risk.pop(name, {}), section, origin)
+        weight, mean = (Setting(section, key, 0.0, -100, 100, "") for key in ("weight", "mean"))
+        record["risk_weight"][0, rule.term] = _number(table.pop("weight", rule.weight), weight, origin)
+        record["risk_mean"][0, rule.term] = _number(table.pop("mean", rule.mean), mean, origin)
+        _nothing_left(table, section, ("weight", "mean"), origin)
 
 
 def _check_together(record: Any, origin: str) -> None:

@@ -224,12 +224,18 @@ def _buy(row: Row, event: Heard, rules: Rules) -> None:
         row.spent_cents += event.or_else("amount_cents", 0)
         if row.read("day_purchases", day) == 0 and row.first_purchase_day != state.NEVER:
             row.repeat_days += 1
+            gap = day - row.last_purchase_day
+            if gap > 0:
+                row.gap_squares += gap * gap
+                if gap >= rules.churn_season_gap_days:
+                    row.long_gaps, row.long_gap_days = min(row.long_gaps + 1, 65_535), row.long_gap_days + gap
         row.add("day_purchases", day, 1)
         row.first_purchase_day = _least(row.first_purchase_day, day)
         row.last_purchase_day = max(row.last_purchase_day, day)
     if event.kind is Kind.MAINTENANCE_FEE:
         row.first_fee_day = _least(row.first_fee_day, day)
-    if event.kind in {Kind.MAINTENANCE_FEE, Kind.CANCEL_REQUEST, Kind.ETF_QUERY}:
+        row.last_fee_day = max(row.last_fee_day, day)
+    if event.kind in {Kind.MAINTENANCE_FEE, Kind.CANCEL_REQUEST, Kind.ETF_QUERY, Kind.CONTRACT_SIGNED}:
         row.contract_end_ms = max(row.contract_end_ms, event.or_else("contract_end_ms", state.NEVER))
     row.termination_fee_cents = event.or_else("termination_fee_cents", row.termination_fee_cents)
 

@@ -68,6 +68,7 @@ class Rules:
         half_lives = record["half_life_days"].tolist()[:DECAYED]
         self.decay = [math.exp(-math.log(2) / days) for days in half_lives]
         self.moments = int(record["moments"])
+        self.risk_weight: list[float] = record["risk_weight"].tolist()
 
     def __getattr__(self, name: str) -> Any:
         try:

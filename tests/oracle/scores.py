@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from schemas import state
-from schemas.codes import Evidence, Fault, Machine
+from schemas.codes import Evidence, Fault, Machine, Term
 from schemas.events import DAY_MS
 from tests.oracle.rows import MILLION, WEEK_MS, Row, Rules, day_of, halves_to_even, period_of, ppm
 
@@ -32,10 +32,62 @@ def hazard(row: Row, rules: Rules, at_ms: int) -> float:
     return float(rules.churn_base_hazard_per_day * math.exp(min(5.0, max(-1.0, lin))))
 
 
+def log_odds(chance: float) -> float:
+    """Of a probability held to a millionth from certainty."""
+    held = min(1 - 1e-6, max(1e-6, chance))
+    return math.log(held / (1 - held))
+
+
+def seasonal(row: Row) -> bool:
+    """Whether long rests make up at least half the time between the first and the last purchase."""
+    return bool(row.long_gaps and 2 * row.long_gap_days >= row.last_purchase_day - row.first_purchase_day)
+
+
+def cadence(row: Row) -> int:
+    """Seasons of a seasonal buyer, repeat days of anyone else."""
+    return int(row.long_gaps if seasonal(row) else row.repeat_days)
+
+
+def terms(row: Row, rules: Rules, at_ms: int) -> dict[Term, float]:
+    """Section 4's terms, the filter's included."""
+    day, bought = day_of(at_ms), row.last_purchase_day != state.NEVER
+    gone = row.odds / (1 + row.odds)
+    filtered = 1 - (1 - gone) * math.exp(-rules.churn_effective_days * hazard(row, rules, at_ms))
+    silence = max(0, day - (row.last_purchase_day if bought else row.first_day))
+    span = row.last_purchase_day - row.first_purchase_day if bought else 0
+    rate = (rules.churn_rate_shape + cadence(row)) / (7 * rules.churn_rate_scale_weeks + span)
+    regular = 0.0
+    if row.repeat_days >= rules.churn_regular_repeats and not seasonal(row) and span > 0:
+        mean = span / row.repeat_days
+        variance = max(0.0, row.gap_squares / row.repeat_days - mean**2)
+        if variance <= (rules.churn_regular_spread * mean) ** 2:
+            regular = min(4.0, max(0.0, silence / mean - 2))
+    opened = [slot for slot in range(state.CASES) if row.is_open(slot)]
+    oldest = max((at_ms - row.case_opened_ms[slot] for slot in opened), default=0)
+    pays, missing = row.last_fee_day != state.NEVER, 0
+    if pays:
+        missing = day - row.last_fee_day - max(rules.churn_fee_days, row.contract_period_days)
+    return {
+        Term.FILTER: log_odds(filtered),
+        Term.REPEATS: math.log1p(row.repeat_days),
+        Term.OVERDUE: math.log(min(10.0, max(0.05, silence * rate))),
+        Term.REGULAR: regular,
+        Term.RATE: math.log(rate),
+        Term.TENURE: math.log1p(max(0, day - (row.first_purchase_day if bought else row.first_day)) / 30),
+        Term.OPEN_CASES: len(opened),
+        Term.OPEN_AGE: math.log1p(max(0, oldest) / WEEK_MS),
+        Term.OPEN_CONTACTS: math.log1p(max((row.case_contacts[slot] for slot in opened), default=0)),
+        Term.SUBSCRIBED: float(pays and missing <= 0),
+        Term.CANCEL: min(1.0, row.evidence[Evidence.CANCEL_REQUEST]),
+        Term.FEE_OVERDUE: min(2.0, max(0.0, missing / 7)),
+    }
+
+
 def risk(row: Row, rules: Rules, at_ms: int) -> float:
     """Probability of being gone within 90 days."""
-    gone = row.odds / (1 + row.odds)
-    return float(1 - (1 - gone) * math.exp(-rules.churn_effective_days * hazard(row, rules, at_ms)))
+    found = terms(row, rules, at_ms)
+    eta = rules.risk_intercept + math.fsum(rules.risk_weight[term] * found[term] for term in Term)
+    return float(1 / (1 + math.exp(-eta)))
 
 
 def settle(row: Row, rules: Rules, day: int) -> None:
@@ -49,7 +101,7 @@ def settle(row: Row, rules: Rules, day: int) -> None:
         since = row.first_purchase_day if row.first_purchase_day != state.NEVER else row.first_day
         weeks = max(0, reached - 1 - since) / 7
         silence = math.log1p(1 / 7 / (rules.churn_rate_scale_weeks + weeks))
-        grown = (row.odds + h) / (1 - h) * math.exp((rules.churn_rate_shape + row.repeat_days) * silence)
+        grown = (row.odds + h) / (1 - h) * math.exp((rules.churn_rate_shape + cadence(row)) * silence)
         row.odds = min(1e9, grown)
         row.evidence = [value * decay for value, decay in zip(row.evidence, rules.decay, strict=True)]
         row.day = reached
