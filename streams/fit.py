@@ -1,4 +1,4 @@
-"""Fit the purchase and spend models to a recorded history: a file of purchases in, a piece of policy out.
+"""Fit the models to a recorded history: a file of events in, a piece of policy out.
 
 Histories are read with the readers of ``streams.replay`` and counted as the judge counts them: days with a
 purchase, weeks from the first of them, spend over all purchases. Nothing here is random and no clock is read:
@@ -20,8 +20,10 @@ from kernels.likelihood import purchases_log_likelihood, spends_log_likelihood
 from kernels.simplex import Point, minimise
 from schemas.policy import SETTINGS, Setting, parse
 from streams.fitreport import Decile, Fitted, HoldOut, Report
+from streams.fitrisk import fit_risk
 from streams.histories import Buyer, History, Progress, read_history
 from streams.ledgerfile import whole_file
+from streams.past import read_past
 
 LEAST_REPEATERS = 200
 BORDER = 1.02
@@ -75,8 +77,12 @@ def run_fit(
     wanted = [one.resolve() for one in (events, out, report) if one is not None]
     if len(set(wanted)) < len(wanted):
         raise FitError(f"{events}: the input and the outputs must be different files")
-    history = read_history(events, currency, as_of_ms, lambda share: progress(0.5 * share))
-    found = fit(history, str(events), progress)
+    history = read_history(events, currency, as_of_ms, lambda share: progress(0.1 * share))
+    found = fit(history, str(events), lambda share: progress(0.1 + 0.2 * share))
+    past = read_past(events, currency, as_of_ms, lambda share: progress(0.3 + 0.1 * share))
+    found.risk = fit_risk(past, found.settings(), lambda share: progress(0.4 + 0.6 * share))
+    if found.risk.refused is not None:
+        found.warnings.append(f"The risk of leaving keeps its defaults: {found.risk.refused}.")
     parse(found.toml(), str(out))
     with ExitStack() as stack:
         told = stack.enter_context(whole_file(report)) if report is not None else None
@@ -100,9 +106,9 @@ def fit(history: History, name: str = "history", progress: Progress = lambda _: 
     buyers = [history.buyers[customer] for customer in sorted(history.buyers)]
     begin, end = history.first_day, history.last_day
     purchase = fit_purchases(purchase_terms(buyers, end), name)
-    progress(0.7)
+    progress(0.4)
     spend = fit_spends(spend_terms(buyers), name)
-    progress(0.8)
+    progress(0.6)
     report = Report(
         history.digest(), begin, end, len(buyers), sum(len(one.days) > 1 for one in buyers),
         sum(one.purchases for one in buyers), history.repeated, history.refused, purchase, spend,

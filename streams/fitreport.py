@@ -6,6 +6,8 @@ from datetime import date
 from math import fsum
 from typing import Any
 
+from streams.riskreport import RiskFit, Settings, merged, toml_of
+
 EPOCH = date(1970, 1, 1).toordinal()
 PURCHASE_KEYS = ("purchase_shape", "purchase_scale_weeks", "leave_a", "leave_b")
 SPEND_KEYS = ("spend_p", "spend_q", "spend_v_cents")
@@ -66,15 +68,17 @@ class Report:
     spend: Fitted
     correlation: float
     hold_out: HoldOut | None = None
+    risk: RiskFit | None = None
     warnings: list[str] = field(default_factory=list)
 
-    def settings(self) -> dict[str, dict[str, float]]:
+    def settings(self) -> Settings:
         """The fitted settings of a policy by section; the purchase rate is the same in both."""
         shape, scale = self.purchase.values[:2]
         lifetime = dict(
             zip((*PURCHASE_KEYS, *SPEND_KEYS), (*self.purchase.values, *self.spend.values), strict=True)
         )
-        return {"churn": {"rate_shape": shape, "rate_scale_weeks": scale}, "lifetime": lifetime}
+        purchases = {"churn": {"rate_shape": shape, "rate_scale_weeks": scale}, "lifetime": lifetime}
+        return merged(purchases, self.risk.settings() if self.risk is not None else {})
 
     def toml(self) -> str:
         """The fitted settings as a piece of policy, which is a whole policy by itself."""
@@ -83,9 +87,7 @@ class Report:
             f"# {_date(self.first_day)} to {_date(self.last_day)}, history {self.digest}.",
             "# Put these lines into your policy and raise its version; what is not named keeps its default.",
         ]
-        for section, values in self.settings().items():
-            lines += ["", f"[{section}]", *(f"{key} = {value!r}" for key, value in values.items())]
-        return "\n".join(lines) + "\n"
+        return "\n".join([*lines, *toml_of(self.settings())]) + "\n"
 
     def as_map(self) -> dict[str, Any]:
         """The report as numbers."""
@@ -100,6 +102,7 @@ class Report:
                 "expected": self.hold_out.expected,
                 "actual": self.hold_out.actual,
             }
+        told["risk"] = self.risk.as_map() if self.risk is not None else None
         return {"settings": self.settings(), **told}
 
     def as_json(self) -> str:
@@ -109,7 +112,7 @@ class Report:
     def markdown(self) -> str:
         """The report as Markdown."""
         lines = [
-            "# A fit of the purchase and spend models",
+            "# A fit to a history",
             "",
             (
                 f"History `{self.digest}`: {_date(self.first_day)} to {_date(self.last_day)} "
@@ -137,6 +140,7 @@ class Report:
             "",
             f"Correlation of purchases and mean spend: {self.correlation:+.3f}.",
             *self._held_out(),
+            *(self.risk.markdown() if self.risk is not None else []),
         ]
         return "\n".join(lines) + "\n"
 
