@@ -26,7 +26,7 @@ FILTER: Final = int(Term.FILTER)
 REPEATS: Final = int(Term.REPEATS)
 OVERDUE: Final = int(Term.OVERDUE)
 REGULAR: Final = int(Term.REGULAR)
-RATE: Final = int(Term.RATE)
+GONE: Final = int(Term.GONE)
 TENURE: Final = int(Term.TENURE)
 OPEN_CASES: Final = int(Term.OPEN_CASES)
 OPEN_AGE: Final = int(Term.OPEN_AGE)
@@ -37,6 +37,8 @@ FEE_OVERDUE: Final = int(Term.FEE_OVERDUE)
 TERMS: Final = len(Term)
 E_CANCEL: Final = int(Evidence.CANCEL_REQUEST)
 CERTAIN: Final = 1e-6  # log-odds are taken of probabilities at least this far from 0 and 1
+LEAST_ODDS: Final = 0.01
+MOST_ODDS: Final = 1000.0
 LEAST_GAPS: Final = 0.05
 MOST_GAPS: Final = 10.0
 PATIENCE_GAPS: Final = 2.0
@@ -128,7 +130,6 @@ def terms_beside_filter(row: Row, now_ms: int, rules: Rules, out: NDArray[np.flo
     out[REPEATS] = log1p(float(row["repeat_days"]))
     out[OVERDUE] = log(min(MOST_GAPS, max(LEAST_GAPS, silence * rate)))
     out[REGULAR] = regular_gaps_overdue(row, day, rules)
-    out[RATE] = log(rate)
     out[TENURE] = log1p(max(0, day - since) / DAYS_PER_MONTH)
     count = contacts = oldest_ms = 0
     for slot in range(CASES):
@@ -146,6 +147,9 @@ def terms_beside_filter(row: Row, now_ms: int, rules: Rules, out: NDArray[np.flo
         if missing <= 0:
             out[SUBSCRIBED] = 1.0
         out[FEE_OVERDUE] = min(MOST_FEE_WEEKS, max(0.0, missing / DAYS_PER_WEEK))
+    out[GONE] = 0.0
+    if out[SUBSCRIBED] == 0.0:
+        out[GONE] = log(min(MOST_ODDS, max(LEAST_ODDS, float(row["odds"]))))
     out[CANCEL] = min(1.0, float(row["evidence"][E_CANCEL]))
 
 

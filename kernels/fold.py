@@ -70,6 +70,7 @@ M_SPECIFICATION: Final = int(Moment.SPECIFICATION_GAP)
 M_REVIEW: Final = int(Moment.DEFECT_REVIEW)
 M_BURST: Final = int(Moment.CONTACT_BURST)
 M_SENT: Final = int(Moment.CONTACT_DURING_FAILURE)
+M_CANCEL: Final = int(Moment.CANCEL_REQUESTED)
 
 
 @kernel
@@ -161,6 +162,8 @@ def _count_gap(row: Row, days: int, season_days: int) -> None:
 def _remember_contract(row: Row, event: Event) -> None:
     if event["kind"] not in (FEE, CANCEL_REQUEST, ETF_QUERY, CONTRACT_SIGNED):
         return
+    if event["kind"] == CANCEL_REQUEST:
+        row["cancel_ms"] = max(row["cancel_ms"], event["ts_ms"])
     if event["contract_end_ms"] != ABSENT:
         row["contract_end_ms"] = max(row["contract_end_ms"], event["contract_end_ms"])
     if event["termination_fee_cents"] != ABSENT:
@@ -261,4 +264,4 @@ def _moment_of(row: Row, event: Event, slot: int, repeat: bool, now_ms: int, rul
         return M_REVIEW if negative and event["defect"] == YES else 0
     if kind == CONTACT_SENT:
         return M_SENT if row["state"][SERVICE] != 0 or row["state"][CHURN] != 0 else 0
-    return 0
+    return M_CANCEL if kind == CANCEL_REQUEST else 0

@@ -55,13 +55,17 @@ def pays_fees(row: Row, rules: Rules) -> bool:
 def left_by(row: Row, end_day: int, odds_end: float, day: int, odds_then: float, rules: Rules) -> float:
     """P(the customer had left by ``day`` | everything up to ``end_day``).
 
-    A payer who still pays has not left; one who stopped left at any time, evenly, before the next fee fell due.
+    Who asked to leave and neither bought nor paid after that left then. A payer who still pays has not left; one
+    who stopped left at any time, evenly, before the next fee fell due.
     A buyer who bought on or after ``day`` had not left. Who stayed silent to the end left by ``day`` with the
     odds of that day, carried on by the likelihood of the silence since: O_day K / (1 + O_end),
     K = ((alpha + T_end) / (alpha + T_day)) ** (r + x).
 
     row        at ``end_day``; ``odds_end`` and ``odds_then`` are its odds at the end and on ``day``
     """
+    asked_day = int(row["cancel_ms"]) // DAY_MS
+    if row["cancel_ms"] != NEVER and max(int(row["last_purchase_day"]), int(row["last_fee_day"])) <= asked_day:
+        return 1.0 if day > asked_day else 0.0
     if pays_fees(row, rules):
         last = int(row["last_fee_day"])
         due = churn.fee_days(row, rules)

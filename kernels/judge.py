@@ -47,10 +47,10 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     score_risk(row, now_ms, rules, scores)
     scores["worth_cents"] = 0
     scores["at_risk_cents"] = 0
-    if wants_worth(row, now_ms, rules, scores):
+    if wants_worth(row, now_ms, due, rules, scores):
         score_worth(row, day, rules, scores)
     at = conclude_value(row, now_ms, rules, scores, out, at)
-    at = conclude_churn(row, now_ms, rules, scores, out, at)
+    at = conclude_churn(row, now_ms, due, rules, scores, out, at)
     at = conclude_service(row, now_ms, due, rules, out, at)
     at = conclude_cause(row, now_ms, rules, scores, out, at)
     at = conclude_hold(row, now_ms, rules, out, at)

@@ -8,13 +8,14 @@ from kernels.attribution import repair_running
 from kernels.machine import CLEARED, ENTERED, ESCALATED, cross
 from kernels.settle import to_ppm
 from kernels.shapes import Records, Row, Rules, Scores
-from schemas.codes import Machine
+from schemas.codes import Machine, Moment
 from schemas.state import NEVER
 
 VALUE: Final = int(Machine.VALUE)
 CHURN: Final = int(Machine.CHURN)
 SERVICE: Final = int(Machine.SERVICE)
 CAUSE: Final = int(Machine.CAUSE)
+CANCEL_BIT: Final = 1 << int(Moment.CANCEL_REQUESTED)
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
 
@@ -56,19 +57,30 @@ def conclude_value(row: Row, now_ms: int, rules: Rules, scores: Scores, out: Rec
 
 
 @kernel
-def wants_worth(row: Row, now_ms: int, rules: Rules, scores: Scores) -> bool:
-    """Whether the next churn conclusion depends on what the customer is worth (which is dear to compute)."""
-    enters = scores["risk_ppm"] >= to_ppm(rules["churn_enter_probability"])
-    return bool(row["state"][CHURN] == 0 and enters and now_ms >= row["cooldown_until_ms"][CHURN])
+def _floor_knows(row: Row, due: int, rules: Rules) -> bool:
+    """Whether the floor has the wish to leave before it already, as the moment it is: one card says it."""
+    bits = due & int(rules["moments"])
+    if row["state"][SERVICE] != 0:
+        bits |= int(row["failed_moments"])
+    return bits & CANCEL_BIT != 0
 
 
 @kernel
-def conclude_churn(row: Row, now_ms: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
+def wants_worth(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores) -> bool:
+    """Whether the next churn conclusion depends on what the customer is worth (which is dear to compute)."""
+    enters = scores["risk_ppm"] >= to_ppm(rules["churn_enter_probability"])
+    rested = now_ms >= row["cooldown_until_ms"][CHURN]
+    return bool(row["state"][CHURN] == 0 and enters and rested) and not _floor_knows(row, due, rules)
+
+
+@kernel
+def conclude_churn(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
     """Churn risk: enter where money is at risk, escalate on high or jumping risk, leave when calm for days."""
     state = int(row["state"][CHURN])
     risk_ppm = int(scores["risk_ppm"])
     if state == 0:
-        if wants_worth(row, now_ms, rules, scores) and scores["at_risk_cents"] >= rules["churn_min_at_risk_cents"]:
+        enough = scores["at_risk_cents"] >= rules["churn_min_at_risk_cents"]
+        if enough and wants_worth(row, now_ms, due, rules, scores):
             row["risk_calm_since_ms"] = NEVER
             return cross(row, CHURN, ENTERED, 1, now_ms, 0, out, at)
         return at

@@ -260,7 +260,7 @@ class Term(IntEnum):
     REPEATS = 1
     OVERDUE = 2
     REGULAR = 3
-    RATE = 4
+    GONE = 4
     TENURE = 5
     OPEN_CASES = 6
     OPEN_AGE = 7

@@ -107,6 +107,7 @@ CUSTOMER = np.dtype(
         ("contract_end_ms", "<i8"),
         ("termination_fee_cents", "<i8"),
         ("leaving_asked_ms", "<i8"),
+        ("cancel_ms", "<i8"),
         ("warranty_end_ms", "<i8"),
         ("appeal_ms", "<i8"),
         ("appeal_answered_ms", "<i8"),

@@ -61,6 +61,7 @@ MOMENT_ACTIONS: dict[codes.Moment, tuple[str, ...]] = {
     codes.Moment.DEFECT_REVIEW: ("send_replacement_without_asking",),
     codes.Moment.CONTACT_BURST: ("fix_glaring_problem", "single_owner"),
     codes.Moment.CONTACT_DURING_FAILURE: ("stop_marketing",),
+    codes.Moment.CANCEL_REQUESTED: ("ask_why_and_settle", "stop_marketing"),
 }
 
 

@@ -61,6 +61,7 @@ MOMENT_OF = {
     Kind.UPSELL_AS_REMEDY: Moment.UPSELL_AS_REMEDY,
     Kind.EXECUTIVE_APPEAL: Moment.EXECUTIVE_APPEAL,
     Kind.SPECIFICATION_GAP: Moment.SPECIFICATION_GAP,
+    Kind.CANCEL_REQUEST: Moment.CANCEL_REQUESTED,
 }
 EVIDENCE_OF = {
     Kind.ESCALATION_DENIED: Evidence.ESCALATION_DENIED,
@@ -237,6 +238,8 @@ def _buy(row: Row, event: Heard, rules: Rules) -> None:
         row.last_fee_day = max(row.last_fee_day, day)
     if event.kind in {Kind.MAINTENANCE_FEE, Kind.CANCEL_REQUEST, Kind.ETF_QUERY, Kind.CONTRACT_SIGNED}:
         row.contract_end_ms = max(row.contract_end_ms, event.or_else("contract_end_ms", state.NEVER))
+    if event.kind is Kind.CANCEL_REQUEST:
+        row.cancel_ms = max(row.cancel_ms, event.ts)
     row.termination_fee_cents = event.or_else("termination_fee_cents", row.termination_fee_cents)
 
 

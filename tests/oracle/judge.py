@@ -137,7 +137,7 @@ class Oracle:
         listed = due & self._rules.moments
         found = [
             (Machine.VALUE, self._value(row, value, now)),
-            (Machine.CHURN, self._churn(row, ppm(p90), at_risk, now)),
+            (Machine.CHURN, self._churn(row, ppm(p90), at_risk, listed, now)),
             (Machine.SERVICE, self._service(row, listed, now)),
             (Machine.CAUSE, self._cause(row, value, now)),
             (Machine.HOLD, self._hold(row, now)),
@@ -247,11 +247,13 @@ class Oracle:
             return self._move(row, machine, 0, now)
         return None
 
-    def _churn(self, row: Row, risk_ppm: int, at_risk: Callable[[], int], now: int) -> Change | None:
+    def _churn(self, row: Row, risk_ppm: int, at_risk: Callable[[], int], listed: int, now: int) -> Change | None:
         rules, machine = self._rules, Machine.CHURN
         if row.state[machine] == 0:
+            known = listed | (row.failed_moments if row.state[Machine.SERVICE] else 0)
             if (
                 now >= row.cooldown_until_ms[machine]
+                and not known & 1 << Moment.CANCEL_REQUESTED
                 and risk_ppm >= rules.ppm("churn_enter_probability")
                 and at_risk() >= rules.churn_min_at_risk_cents
             ):

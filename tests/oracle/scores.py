@@ -72,7 +72,7 @@ def terms(row: Row, rules: Rules, at_ms: int) -> dict[Term, float]:
         Term.REPEATS: math.log1p(row.repeat_days),
         Term.OVERDUE: math.log(min(10.0, max(0.05, silence * rate))),
         Term.REGULAR: regular,
-        Term.RATE: math.log(rate),
+        Term.GONE: 0.0 if pays and missing <= 0 else math.log(min(1000.0, max(0.01, row.odds))),
         Term.TENURE: math.log1p(max(0, day - (row.first_purchase_day if bought else row.first_day)) / 30),
         Term.OPEN_CASES: len(opened),
         Term.OPEN_AGE: math.log1p(max(0, oldest) / WEEK_MS),
