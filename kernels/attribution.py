@@ -99,6 +99,8 @@ def fault_of(row: Row, event: Event, rules: Rules, slot: int, names_case: bool, 
         return COMPANY
     if waited or repair_overdue(row, rules, int(event["ts_ms"])):
         return COMPANY
+    if kind == REPAIR_OUT and row["repair_repeat"] != 0:
+        return COMPANY
     if slot >= 0:
         again = cases.is_contact(kind) and row["case_contacts"][slot] >= 2
         if again or cases.is_companys(row, slot):

@@ -37,6 +37,7 @@ SPECIFICATION_GAP: Final = int(Kind.SPECIFICATION_GAP)
 FAULT_OPENED: Final = int(Kind.FAULT_OPENED)
 FAULT_CLOSED: Final = int(Kind.FAULT_CLOSED)
 RUDE_CALL: Final = int(Kind.RUDE_CALL)
+LOCK_OUT: Final = int(Kind.LOCK_OUT)
 NO: Final = int(Answer.NO)
 YES: Final = int(Answer.YES)
 BY_AGENT: Final = int(Author.AGENT)
@@ -53,7 +54,10 @@ TOLD: Final = int(CaseFlag.TOLD_UNANSWERED)
 TICKET: Final = int(CaseFlag.TICKET)
 REPEAT: Final = int(CaseFlag.REPEAT)
 UNANSWERED: Final = int(CaseFlag.UNANSWERED)
-COMPANY_FLAGS: Final = DEFECT | WRONG_PART | EOL | MISSED | REOPENED | KNOWN_FAULT | REPEAT | UNANSWERED
+LOCKED_OUT: Final = int(CaseFlag.LOCKED_OUT)
+COMPANY_FLAGS: Final = (
+    DEFECT | WRONG_PART | EOL | MISSED | REOPENED | KNOWN_FAULT | REPEAT | UNANSWERED | LOCKED_OUT
+)
 SHARED: Final = int(Fault.SHARED)
 COUNT_MAX: Final = 65_535
 
@@ -72,7 +76,7 @@ def opens_a_slot(kind: int) -> bool:
         or kind in (CALL_OPENED, TICKET_OPENED, TICKET_REPLY, TICKET_RESOLVED, TICKET_REOPENED, REPAIR_IN)
         or kind in (PART_SHIPPED, PART_WRONG, CALLBACK_PROMISED, CALLBACK_MISSED, PRODUCT_EOL, PROMISE_REVERSED)
         or kind in (ESCALATION_REQUESTED, ESCALATION_GRANTED, ESCALATION_DENIED, UPSELL, APPEAL, WORKAROUND)
-        or kind in (SPECIFICATION_GAP, FAULT_OPENED, RUDE_CALL)
+        or kind in (SPECIFICATION_GAP, FAULT_OPENED, RUDE_CALL, LOCK_OUT)
     )
 
 
@@ -229,8 +233,8 @@ def book_anew(row: Row, slot: int, fault: int, everything: bool) -> None:
 
 
 @kernel
-def update(row: Row, slot: int, event: Event) -> None:
-    """Take the event into its case's slot."""
+def update(row: Row, slot: int, event: Event, repeat: bool) -> None:
+    """Take the event into its case's slot; ``repeat`` says that it tells of a fault that is back."""
     kind = int(event["kind"])
     ts_ms = int(event["ts_ms"])
     opened = int(row["case_opened_ms"][slot])
@@ -239,7 +243,7 @@ def update(row: Row, slot: int, event: Event) -> None:
         row["case_contacts"][slot] = min(int(row["case_contacts"][slot]) + 1, COUNT_MAX)
     if kind == PART_WRONG:
         row["case_wrong_parts"][slot] = min(int(row["case_wrong_parts"][slot]) + 1, COUNT_MAX)
-    flags = int(row["case_flags"][slot]) | _flags_of(event)
+    flags = int(row["case_flags"][slot]) | _flags_of(event) | (REPEAT if repeat else 0)
     if _asks(event) and ts_ms > row["case_asked_ms"][slot]:
         row["case_asked_ms"][slot] = ts_ms
         by_customer = kind == TICKET_REPLY and event["author"] == BY_CUSTOMER
@@ -248,8 +252,15 @@ def update(row: Row, slot: int, event: Event) -> None:
     row["case_flags"][slot] = flags
     if _answers(event):
         row["case_answered_ms"][slot] = max(int(row["case_answered_ms"][slot]), ts_ms)
-    if kind in (TICKET_RESOLVED, FAULT_CLOSED) or (is_contact(kind) and event["resolved"] == YES):
+    if settles(event):
         row["case_resolved_ms"][slot] = max(int(row["case_resolved_ms"][slot]), ts_ms)
+
+
+@kernel
+def settles(event: Event) -> bool:
+    """Whether the event says that its case is settled."""
+    kind = int(event["kind"])
+    return kind in (TICKET_RESOLVED, FAULT_CLOSED) or (is_contact(kind) and bool(event["resolved"] == YES))
 
 
 @kernel
@@ -275,7 +286,7 @@ def _answers(event: Event) -> bool:
 def _flags_of(event: Event) -> int:
     kind = int(event["kind"])
     if kind == TICKET_OPENED:
-        return TICKET | (REPEAT if event["repeat_of_case_id"] != 0 else 0)
+        return TICKET
     if kind == TICKET_REPLY:
         return TICKET
     if kind == TICKET_REOPENED:
@@ -290,6 +301,8 @@ def _flags_of(event: Event) -> int:
         return MISSED
     if kind == SPECIFICATION_GAP:
         return DEFECT
+    if kind == LOCK_OUT:
+        return LOCKED_OUT
     return REPAIR if kind == REPAIR_IN else 0
 
 

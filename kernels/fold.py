@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from kernels import cases, evidence, rings
+from kernels import cases, evidence, gaming, holds, relations, rings
 from kernels._jit import kernel
 from kernels.attribution import fault_of, settle_cause, waited_too_long
 from kernels.cost import (
@@ -43,7 +43,7 @@ PPM: Final = 1_000_000
 NOTHING: Final = -1
 CHURN: Final = int(Machine.CHURN)
 SERVICE: Final = int(Machine.SERVICE)
-HOLD: Final = int(Machine.HOLD)
+GAMING: Final = int(Machine.GAMING)
 
 E_UNRESOLVED: Final = int(Evidence.UNRESOLVED_REPEAT)
 E_DENIED: Final = int(Evidence.ESCALATION_DENIED)
@@ -70,6 +70,8 @@ M_SPECIFICATION: Final = int(Moment.SPECIFICATION_GAP)
 M_REVIEW: Final = int(Moment.DEFECT_REVIEW)
 M_BURST: Final = int(Moment.CONTACT_BURST)
 M_SENT: Final = int(Moment.CONTACT_DURING_FAILURE)
+M_THIRD: Final = int(Moment.THIRD_CONTACT)
+M_LOCKED_OUT: Final = int(Moment.LOCKED_OUT)
 M_CANCEL: Final = int(Moment.CANCEL_REQUESTED)
 
 
@@ -86,13 +88,14 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
     slot = -1
     waited = False
     was_open = False
+    repeat = _is_repeat(row, event, rules)
     if case_id != 0:
         slot = cases.find_or_take(row, case_id, kind)
         if slot >= 0:
             waited = waited_too_long(row, slot, rules, ts_ms)
             was_open = cases.is_open(row, slot)
             was_companys = cases.is_companys(row, slot)
-            cases.update(row, slot, event)
+            cases.update(row, slot, event, repeat)
             settle_cause(row, slot, int(event["cause"]), was_companys)
     fault = fault_of(row, event, rules, slot, case_id != 0, waited)
     cost = cost_cents(event, rules)
@@ -102,6 +105,8 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
     if cases.is_contact(kind):
         short = event["handle_ms"] != ABSENT and event["handle_ms"] <= SHORT_MS
         rings.count_contact(row, ts_ms // HOUR_MS, day, day // PERIOD_DAYS, short)
+        if short:
+            gaming.take_short_contact(row, ts_ms, cost, fault, rules)
     if kind in (PURCHASE, FEE):
         _buy(row, event, day, rules)
     _remember_contract(row, event)
@@ -109,21 +114,24 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
         until = ts_ms + int(rules["fault_abuse_days"]) * DAY_MS
         row["abuse_until_ms"] = max(int(row["abuse_until_ms"]), until)
     _keep_callbacks(row, event, case_id)
-    repeat = _repair(row, event, rules)
-    repeat = repeat or (kind == cases.TICKET_OPENED and event["repeat_of_case_id"] != 0)
+    _repair(row, event, repeat)
+    relations.remember(row, event, slot, was_open, rules)
     found = _evidence_of(row, event, slot, was_open, repeat, rules)
     if found != NOTHING:
         weight = 1.0
         if kind == cases.RUDE_CALL:
             weight = float(sent_or(event["confidence"], PPM)) / PPM
         evidence.add(row, found, weight, day, rules)
-    if kind == CONTACT_SENT and row["state"][HOLD] != 0:
+    if kind == CONTACT_SENT and holds.forbids(int(row["hold_reasons"]), int(event["purpose"])):
         row["hold_violations"] = min(int(row["hold_violations"]) + 1, cases.COUNT_MAX)
     if found == E_RECOVERY or kind == REPAIR_OUT:
         row["recovered_ms"] = max(int(row["recovered_ms"]), ts_ms)
-    if found != NOTHING or cases.is_contact(kind) or kind >= FIRST_PURCHASE_KIND:
+    if found != NOTHING or cases.is_contact(kind) or kind >= FIRST_PURCHASE_KIND or relations.is_good_news(kind):
         evidence.refer(row, kind, ts_ms, event["event_id"])
-    return _moment_of(row, event, slot, repeat, now_ms, rules)
+    moment = _moment_of(row, event, slot, repeat, now_ms, rules)
+    if moment != 0:
+        row["failure_day"] = max(int(row["failure_day"]), day)
+    return moment
 
 
 @kernel
@@ -137,6 +145,7 @@ def _buy(row: Row, event: Event, day: int, rules: Rules) -> None:
         row["first_fee_day"] = day if first == NEVER else min(first, day)
         row["last_fee_day"] = max(int(row["last_fee_day"]), day)
         return
+    relations.remember_purchase(row, event, day)
     row["purchases"] += 1
     row["spent_cents"] += event["amount_cents"]
     first = int(row["first_purchase_day"])
@@ -182,21 +191,35 @@ def _keep_callbacks(row: Row, event: Event, case_id: int) -> None:
 
 
 @kernel
-def _repair(row: Row, event: Event, rules: Rules) -> bool:
-    """Follow repairs; say whether this one is for the fault that was just repaired."""
+def _is_repeat(row: Row, event: Event, rules: Rules) -> bool:
+    """Whether the fault is back that was just repaired, or that the warranty has just ceased to cover."""
+    kind = int(event["kind"])
+    if kind == cases.TICKET_OPENED:
+        return bool(event["repeat_of_case_id"] != 0)
+    since_ms = int(event["ts_ms"]) - int(row["repair_out_ms"])
+    if kind != cases.REPAIR_IN or row["repair_out_ms"] == NEVER or since_ms <= 0:
+        return False
+    if not (event["sku"] == 0 or row["repair_sku"] == 0 or event["sku"] == row["repair_sku"]):
+        return False
+    covered_ms = sent_or(event["warranty_end_ms"], int(row["warranty_end_ms"]))
+    beyond_ms = int(event["ts_ms"]) - covered_ms
+    just_out = covered_ms != NEVER and 0 < beyond_ms <= int(rules["fault_warranty_grace_days"]) * DAY_MS
+    return just_out or since_ms <= int(rules["fault_repeat_fault_days"]) * DAY_MS
+
+
+@kernel
+def _repair(row: Row, event: Event, repeat: bool) -> None:
+    """Follow repairs; the greatest time of each side wins."""
     kind = int(event["kind"])
     ts_ms = int(event["ts_ms"])
     if kind == REPAIR_OUT:
         row["repair_out_ms"] = max(int(row["repair_out_ms"]), ts_ms)
-    if kind != cases.REPAIR_IN:
-        return False
-    since_ms = ts_ms - int(row["repair_out_ms"])
-    soon = row["repair_out_ms"] != NEVER and 0 < since_ms <= int(rules["fault_repeat_fault_days"]) * DAY_MS
-    same = event["sku"] == 0 or row["repair_sku"] == 0 or event["sku"] == row["repair_sku"]
-    row["repair_in_ms"] = max(int(row["repair_in_ms"]), ts_ms)
-    if event["sku"] != 0:
-        row["repair_sku"] = event["sku"]
-    return bool(soon and same)
+    if kind == cases.REPAIR_IN:
+        if ts_ms >= row["repair_in_ms"]:
+            row["repair_repeat"] = 1 if repeat else 0
+        row["repair_in_ms"] = max(int(row["repair_in_ms"]), ts_ms)
+        if event["sku"] != 0:
+            row["repair_sku"] = event["sku"]
 
 
 @kernel
@@ -207,7 +230,7 @@ def _evidence_of(row: Row, event: Event, slot: int, was_open: bool, repeat: bool
         return E_REPAIR
     if cases.is_contact(kind):
         again = slot >= 0 and row["case_contacts"][slot] >= 2 and event["resolved"] != YES
-        return E_UNRESOLVED if again else NOTHING
+        return E_UNRESOLVED if again and not _is_of_a_burst(row, event) else NOTHING
     if kind == cases.ESCALATION_DENIED:
         return E_DENIED
     if kind == cases.RUDE_CALL:
@@ -228,7 +251,7 @@ def _evidence_of(row: Row, event: Event, slot: int, was_open: bool, repeat: bool
         return E_CSAT if event["score"] <= rules["fault_low_csat_share"] * event["scale"] else NOTHING
     if kind == CANCEL_REQUEST:
         return E_CANCEL
-    if kind in (cases.PROMISE_REVERSED, cases.UPSELL, cases.SPECIFICATION_GAP):
+    if kind in (cases.PROMISE_REVERSED, cases.UPSELL, cases.SPECIFICATION_GAP, cases.LOCK_OUT):
         return E_PROMISE
     return E_LEAVING if kind in (COMPETITOR_OFFER, cases.APPEAL, DEAL_LOST) else NOTHING
 
@@ -240,7 +263,7 @@ def _moment_of(row: Row, event: Event, slot: int, repeat: bool, now_ms: int, rul
     if repeat:
         return M_REPEAT
     if cases.is_contact(kind):
-        return M_BURST if rings.contacts_in_day(row, now_ms // HOUR_MS) >= rules["service_burst_contacts"] else 0
+        return _moment_of_contact(row, event, slot, now_ms, rules)
     if kind == cases.RUDE_CALL:
         sure = sent_or(event["confidence"], PPM) >= rules["service_rude_confidence"] * PPM
         return M_RUDE if sure else 0
@@ -263,5 +286,27 @@ def _moment_of(row: Row, event: Event, slot: int, repeat: bool, now_ms: int, rul
         negative = event["stars"] <= rules["fault_negative_stars"]
         return M_REVIEW if negative and event["defect"] == YES else 0
     if kind == CONTACT_SENT:
-        return M_SENT if row["state"][SERVICE] != 0 or row["state"][CHURN] != 0 else 0
+        leaving = row["state"][CHURN] != 0 and holds.forbids(holds.LEAVING, int(event["purpose"]))
+        return M_SENT if row["state"][SERVICE] != 0 or leaving else 0
+    if kind == cases.LOCK_OUT:
+        return M_LOCKED_OUT
     return M_CANCEL if kind == CANCEL_REQUEST else 0
+
+
+@kernel
+def _is_of_a_burst(row: Row, event: Event) -> bool:
+    """Whether a contact is one of the short ones that a standing suspicion of gaming is about."""
+    short = event["handle_ms"] != ABSENT and event["handle_ms"] <= SHORT_MS
+    return bool(row["state"][GAMING] != 0 and short)
+
+
+@kernel
+def _moment_of_contact(row: Row, event: Event, slot: int, now_ms: int, rules: Rules) -> int:
+    """A burst in one day, or the third contact for one unsolved case; nothing where gaming is suspected."""
+    if rings.contacts_in_day(row, now_ms // HOUR_MS) >= rules["service_burst_contacts"]:
+        if not gaming.no_burst(row, now_ms, rules):
+            return M_BURST
+    third = slot >= 0 and row["case_contacts"][slot] >= rules["service_third_contacts"]
+    if third and cases.is_open(row, slot) and event["resolved"] != YES and not _is_of_a_burst(row, event):
+        return M_THIRD
+    return 0

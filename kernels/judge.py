@@ -12,11 +12,17 @@ from numpy.typing import NDArray
 from kernels import cases
 from kernels._jit import kernel
 from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, repair_running, settle_cause, waited_too_long
-from kernels.fold import E_MISSED, E_REPAIR, fold
+from kernels.best import conclude_best
+from kernels.fold import E_LEAVING, E_MISSED, E_REPAIR, fold
+from kernels.gaming import conclude_gaming
+from kernels.gem import conclude_gem
 from kernels.holds import conclude_hold
 from kernels.machine import write_scores
+from kernels.news import conclude_news
+from kernels.referral import conclude_referral
+from kernels.relations import appeal_open, appeal_overdue
 from kernels.rings import count_failure
-from kernels.scores import score_risk, score_value, score_worth
+from kernels.scores import known_worth, score_risk, score_value
 from kernels.settle import settle
 from kernels.shapes import Records, Row, Rules, Scores
 from kernels.transition import (
@@ -33,6 +39,7 @@ from schemas.state import CALLBACKS, CASES, MACHINES, NEVER
 UNANSWERED_BIT: Final = 1 << int(Moment.TICKET_UNANSWERED)
 MISSED_BIT: Final = 1 << int(Moment.CALLBACK_MISSED)
 OVERDUE_BIT: Final = 1 << int(Moment.REPAIR_OVERDUE)
+APPEAL_BIT: Final = 1 << int(Moment.APPEAL_UNANSWERED)
 TOLD: Final = int(CaseFlag.TOLD_UNANSWERED)
 ROOM: Final = MACHINES
 """Crossings one event or one row of a tick can make."""
@@ -45,17 +52,22 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     day = now_ms // DAY_MS
     score_value(row, day, rules, scores)
     score_risk(row, now_ms, rules, scores)
-    scores["worth_cents"] = 0
+    scores["worth_cents"] = NEVER
     scores["at_risk_cents"] = 0
     if wants_worth(row, now_ms, due, rules, scores):
-        score_worth(row, day, rules, scores)
+        known_worth(row, day, rules, scores)
     at = conclude_value(row, now_ms, rules, scores, out, at)
     at = conclude_churn(row, now_ms, due, rules, scores, out, at)
     at = conclude_service(row, now_ms, due, rules, out, at)
     at = conclude_cause(row, now_ms, rules, scores, out, at)
+    at = conclude_gaming(row, now_ms, rules, out, at)
+    at = conclude_best(row, now_ms, rules, scores, out, at)
+    at = conclude_referral(row, now_ms, rules, scores, out, at)
+    at = conclude_gem(row, now_ms, rules, scores, out, at)
+    at = conclude_news(row, now_ms, rules, out, at)
     at = conclude_hold(row, now_ms, rules, out, at)
     if at > first:
-        score_worth(row, day, rules, scores)
+        known_worth(row, day, rules, scores)
         for crossed in range(first, at):
             write_scores(out[crossed], scores)
     return at
@@ -124,6 +136,8 @@ def needs_the_hour(row: Row) -> bool:
     """Whether an hourly tick can change what is concluded of this row."""
     if row["pending"] != 0 or row["state"][SERVICE] != 0:
         return True
+    if appeal_open(row) and row["appeal_told_ms"] != row["appeal_ms"]:
+        return True
     return cases.any_waiting(row) or cases.any_callback(row) or repair_running(row)
 
 
@@ -159,6 +173,13 @@ def run_timers(row: Row, tick_ms: int, rules: Rules) -> int:
         row["evidence"][E_REPAIR] += 1.0
         count_failure(row, tick_ms // DAY_MS)
         due |= OVERDUE_BIT
+    if row["appeal_told_ms"] != row["appeal_ms"] and appeal_overdue(row, rules, tick_ms):
+        row["appeal_told_ms"] = row["appeal_ms"]
+        row["evidence"][E_LEAVING] += 1.0
+        count_failure(row, tick_ms // DAY_MS)
+        due |= APPEAL_BIT
+    if due != 0:
+        row["failure_day"] = max(int(row["failure_day"]), tick_ms // DAY_MS)
     return due
 
 
@@ -197,11 +218,14 @@ def sweep(
         row["pending"] = 0
         row["pending_moments"] = 0
         calm_ms, quiet_ms = int(row["risk_calm_since_ms"]), int(row["hold_calm_since_ms"])
+        news_ms = int(row["news_told_ms"])
         first = at
         # An event may be ahead of the tick; what it concluded is not concluded again in its past.
         now_ms = max(tick_ms, int(row["last_event_ms"]))
         at = conclude(row, now_ms, due, rule, score, out, at)
         if at > first or calm_ms != row["risk_calm_since_ms"] or quiet_ms != row["hold_calm_since_ms"]:
+            dirty[i] = 1
+        if news_ms != row["news_told_ms"]:
             dirty[i] = 1
         for crossed in range(first, at):
             out[crossed]["slot"] = i

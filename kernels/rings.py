@@ -21,6 +21,7 @@ def reach_hour(row: Row, hour: int) -> bool:
         for bucket in range(max(head, hour - HOURS) + 1, hour + 1):
             row["hour_contacts"][bucket % HOURS] = 0
             row["hour_short"][bucket % HOURS] = 0
+            row["hour_aside_cents"][bucket % HOURS] = 0
         row["hour_head"] = hour
         return True
     return hour > head - HOURS
@@ -49,6 +50,7 @@ def reach_period(row: Row, period: int) -> bool:
         for bucket in range(max(head, period - PERIODS) + 1, period + 1):
             row["period_contacts"][bucket % PERIODS] = 0
             row["period_margin_cents"][bucket % PERIODS] = 0
+            row["period_aside_cents"][bucket % PERIODS] = 0
             for fault in range(FAULTS):
                 row["period_cost_cents"][bucket % PERIODS, fault] = 0
         row["period_head"] = period
@@ -73,7 +75,8 @@ def count_contact(row: Row, hour: int, day: int, period: int, short: bool) -> No
 
 @kernel
 def count_failure(row: Row, day: int) -> None:
-    """Count one failure on ``day``."""
+    """Count one failure on ``day``, and remember the latest such day."""
+    row["failure_day"] = max(int(row["failure_day"]), day)
     if reach_day(row, day):
         row["day_failures"][day % DAYS] = min(int(row["day_failures"][day % DAYS]) + 1, COUNT_MAX)
 
@@ -122,3 +125,21 @@ def contacts_in_day(row: Row, hour: int) -> int:
         if head - HOURS < bucket <= head:
             total += int(row["hour_contacts"][bucket % HOURS])
     return total
+
+
+@kernel
+def short_in_day(row: Row, hour: int) -> int:
+    """Short contacts in the 24 hour buckets that end with ``hour``."""
+    head = int(row["hour_head"])
+    total = 0
+    for bucket in range(hour - HOURS + 1, hour + 1):
+        if head - HOURS < bucket <= head:
+            total += int(row["hour_short"][bucket % HOURS])
+    return total
+
+
+@kernel
+def set_aside(row: Row, period: int, cents: int) -> None:
+    """Take cents of a period back out of its adjusted net, where the ring holds the period."""
+    if cents != 0 and reach_period(row, period):
+        row["period_aside_cents"][period % PERIODS] += cents

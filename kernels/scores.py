@@ -26,14 +26,18 @@ LEAST_FEE_WEEKS: Final = 4.0
 
 @kernel
 def adjusted_net_cents(row: Row, period: int, unknown_share: float) -> int:
-    """Margin less every cost the company did not cause; unknown counts by its share. 0 outside the ring."""
+    """Margin less every cost the company did not cause; unknown counts by its share. 0 outside the ring.
+
+    What was set aside as the cost of a suspected burst counts for nothing, up to all the period's cost.
+    """
     head = int(row["period_head"])
     if not head - PERIODS < period <= head:
         return 0
     at = period % PERIODS
     cost = row["period_cost_cents"][at]
     unknown = round_half_even(float(cost[UNKNOWN]) * unknown_share)
-    return int(row["period_margin_cents"][at]) - int(cost[CUSTOMER]) - int(cost[SHARED]) - unknown
+    counted = int(cost[CUSTOMER]) + int(cost[SHARED]) + unknown
+    return int(row["period_margin_cents"][at]) - max(0, counted - int(row["period_aside_cents"][at]))
 
 
 @kernel
@@ -136,3 +140,46 @@ def score_worth(row: Row, day: int, rules: Rules, scores: Scores) -> None:
     worth = worth_cents(row, day, rules)
     scores["worth_cents"] = worth
     scores["at_risk_cents"] = round_half_even(float(worth) * float(scores["risk"]))
+
+
+@kernel
+def known_worth(row: Row, day: int, rules: Rules, scores: Scores) -> int:
+    """The worth, computed at its first use: it is dear, and most conclusions never ask for it."""
+    if scores["worth_cents"] == NEVER:
+        score_worth(row, day, rules, scores)
+    return int(scores["worth_cents"])
+
+
+@kernel
+def could_be_worth(row: Row, day: int, least_cents: float, rules: Rules) -> bool:
+    """Whether the worth may reach ``least_cents``, by a bound that takes no series to compute.
+
+    Nobody buys faster than at today's rate ``(r + x) / (alpha + T)``, so the discounted purchases are at most that
+    rate times the annuity over the horizon. A no is certain; after a yes, ask ``known_worth``.
+    """
+    horizon = float(rules["lifetime_horizon_weeks"])
+    discount = log(1.0 + float(rules["lifetime_discount_rate_per_year"])) / WEEKS_A_YEAR
+    ahead = -expm1(-discount * horizon) / discount if discount > 0.0 else horizon
+    most = 1.0
+    bought = int(row["purchases"])
+    if bought > 0:
+        age_weeks = max(0, day - int(row["first_purchase_day"])) / 7.0
+        rate = float(rules["lifetime_purchase_shape"]) + float(row["repeat_days"])
+        rate /= float(rules["lifetime_purchase_scale_weeks"]) + age_weeks
+        spend = expected_spend(
+            float(rules["lifetime_spend_p"]),
+            float(rules["lifetime_spend_q"]),
+            float(rules["lifetime_spend_v_cents"]),
+            float(bought),
+            float(row["spent_cents"]) / bought,
+        )
+        share = 0.0
+        if row["spent_cents"] > 0:
+            share = min(
+                1.0, max(0.0, float(row["life_margin_cents"] - row["life_fee_cents"]) / float(row["spent_cents"]))
+            )
+        most += rate * ahead * spend * share
+    if row["first_fee_day"] != NEVER:
+        weeks = max(LEAST_FEE_WEEKS, (day - int(row["first_fee_day"])) / 7.0)
+        most += max(0.0, float(row["life_fee_cents"])) / weeks * ahead
+    return most >= least_cents

@@ -26,6 +26,15 @@ def hazard(row: Row, at_ms: int, rules: Rules) -> float:
 
 
 @kernel
+def usual_risk(usual: float, chance: float, rules: Rules) -> float:
+    """The customer's own usual risk, an exponentially weighted mean; the first midnight's risk begins it."""
+    if usual == 0.0:
+        return chance
+    fade = evidence.daily_factor(float(rules["best_usual_half_life_days"]))
+    return fade * usual + (1.0 - fade) * chance
+
+
+@kernel
 def settle(row: Row, day: int, rules: Rules) -> None:
     """Take the step of every midnight after the row's day up to ``day`` (docs/model.md section 3)."""
     since = int(row["first_purchase_day"])
@@ -35,7 +44,9 @@ def settle(row: Row, day: int, rules: Rules) -> None:
     for midnight in range(int(row["day"]) + 1, day + 1):
         leaving = hazard(row, midnight * DAY_MS, rules)
         row["risk_day_before_ppm"] = row["risk_day_start_ppm"]
-        row["risk_day_start_ppm"] = to_ppm(churn.risk(row, leaving, midnight * DAY_MS, rules))
+        chance = churn.risk(row, leaving, midnight * DAY_MS, rules)
+        row["risk_day_start_ppm"] = to_ppm(chance)
+        row["usual_risk"] = usual_risk(float(row["usual_risk"]), chance, rules)
         row["odds"] = silence_step(
             float(row["odds"]),
             leaving,

@@ -6,6 +6,7 @@ from kernels import cases
 from kernels._jit import kernel
 from kernels.attribution import repair_running
 from kernels.machine import CLEARED, ENTERED, ESCALATED, cross
+from kernels.relations import appeal_open
 from kernels.settle import to_ppm
 from kernels.shapes import Records, Row, Rules, Scores
 from schemas.codes import Machine, Moment
@@ -158,7 +159,7 @@ def conclude_service(row: Row, now_ms: int, due: int, rules: Rules, out: Records
 
 @kernel
 def _made_good(row: Row, now_ms: int, rules: Rules) -> bool:
-    if cases.any_waiting(row) or cases.any_callback(row) or repair_running(row):
+    if cases.any_waiting(row) or cases.any_callback(row) or repair_running(row) or appeal_open(row):
         return False
     quiet_ms = int(rules["service_quiet_days"]) * DAY_MS
     if now_ms - int(row["failed_last_ms"]) >= quiet_ms:

@@ -59,6 +59,8 @@ class Alert:
     company_share_ppm: int
     worth_cents: int
     at_risk_cents: int
+    driver: str
+    loyalty_stage: str
     evidence: tuple[Evidence, ...]
     actions: tuple[str, ...]
     clears_when: tuple[str, ...]
@@ -79,13 +81,13 @@ class Alert:
         return json.dumps(self.as_map(), ensure_ascii=False, separators=(",", ":"))
 
 
-PURPOSES = ("marketing", "review_ask", "referral_ask")
-"""What a hold forbids; all of them, whatever its reason."""
-
-
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Whether a customer must be left in peace, and why: the latest word by customer on the holds topic."""
+    """Whether a customer must be left in peace, and why: the latest word by customer on the holds topic.
+
+    ``purposes`` are those forbidden by the reasons (``schemas.codes.FORBIDS``). One that is not forbidden is not
+    therefore wise: a referral is asked for only of a customer who is ``referral_ready``.
+    """
 
     customer_id: str
     held: bool

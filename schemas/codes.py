@@ -206,6 +206,45 @@ class HoldReason(IntFlag):
     FAILURE = 4
     SERVICE = 8
     CHURN = 16
+    NEGATIVE_REVIEW = 32
+
+
+_ALL = (Purpose.MARKETING, Purpose.REVIEW_ASK, Purpose.REFERRAL_ASK)
+FORBIDS: dict[HoldReason, tuple[Purpose, ...]] = {
+    HoldReason.OPEN_CASE: _ALL,
+    HoldReason.UNANSWERED: _ALL,
+    HoldReason.FAILURE: _ALL,
+    HoldReason.SERVICE: _ALL,
+    HoldReason.CHURN: (Purpose.MARKETING, Purpose.REFERRAL_ASK),
+    HoldReason.NEGATIVE_REVIEW: (Purpose.REVIEW_ASK,),
+}
+"""Which purposes each reason of a hold forbids."""
+
+
+class News(IntEnum):
+    """Why a customer is in the state of good news."""
+
+    HEARD = 1
+    THANKS_OWED = 2
+
+
+class Driver(IntEnum):
+    """What a customer stays for, or what an alert is about: money in, money out, safety or feeling."""
+
+    REVENUE = 1
+    COST = 2
+    RISK = 3
+    EMOTION = 4
+
+
+class Stage(IntEnum):
+    """How far a customer's loyalty has grown, from the product to the people."""
+
+    STRANGER = 0
+    BUYER = 1
+    REPEAT = 2
+    LOYAL = 3
+    ADVOCATE = 4
 
 
 class Moment(IntEnum):

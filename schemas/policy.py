@@ -13,27 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.codes import Evidence, Moment, Term
+from schemas.settings import RELATIONS, Setting
 
 
 class PolicyError(ValueError):
     """A policy that cannot be used; the message names file, key, value and what is allowed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One number of the policy, its bounds and what it does."""
-
-    section: str
-    key: str
-    default: int | float
-    low: float
-    high: float
-    doc: str
-
-    @property
-    def name(self) -> str:
-        """The name kernels read it by."""
-        return f"{self.section}_{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +61,8 @@ SETTINGS: tuple[Setting, ...] = (
     _S("fault", "unanswered_hours", 72, 1, 24 * 365, "a ticket waiting longer is the company's doing"),
     _S("fault", "callback_grace_hours", 4, 0, 24 * 30, "how late a promised callback may come"),
     _S("fault", "repeat_fault_days", 90, 1, 3650, "the same fault this soon after a repair is a repeat"),
+    _S("fault", "warranty_grace_days", 90, 0, 3650, "the same fault this soon after the warranty is a repeat"),
+    _S("fault", "appeal_hours", 48, 1, 24 * 365, "an appeal to an executive waiting longer is a failure"),
     _S("fault", "abuse_days", 90, 1, 365, "how long a human's abuse flag books cost to the customer"),
     _S("fault", "rude_sentiment", -0.6, -1.0, 0.0, "a mood this low counts as a rude call"),
     _S("fault", "negative_stars", 2, 1, 4, "a review with so many stars or fewer is negative"),
@@ -162,12 +148,15 @@ SETTINGS: tuple[Setting, ...] = (
     _S("lifetime", "discount_rate_per_year", 0.10, 0.0, 1.0, "discount rate"),
     _S("service", "wrong_parts", 2, 1, 20, "wrong parts on one case that make the moment"),
     _S("service", "burst_contacts", 10, 2, 255, "contacts in 24 hours that make the moment"),
+    _S("service", "third_contacts", 3, 2, 255, "contacts for one unsolved case that make the moment"),
     _S("service", "cooldown_hours", 72, 0, 24 * 365, "do not tell the same moment again this soon"),
     _S("service", "quiet_days", 14, 1, 365, "clear after so many days with no failure and nothing open"),
     _S("service", "budget_per_day", 200, 1, 10**6, "service-failure alerts a day that the floors can act on"),
     _S("service", "rude_confidence", 0.7, 0.0, 1.0, "a rude call must be this sure to be told as one"),
     _S("hold", "failure_evidence", 0.5, 0.0, 100.0, "failure evidence, less recovery, that sets a hold by itself"),
     _S("hold", "quiet_days", 7, 0, 365, "lift after so many days without a reason"),
+    _S("hold", "review_days", 30, 0, 365, "no review is asked for so long after a negative one"),
+    *RELATIONS,
     _S(
         "ledger",
         "future_tolerance_minutes",
@@ -372,6 +361,11 @@ def _check_together(record: Any, origin: str) -> None:
         ("value_company_share_enter", "value_company_share_clear"),
         ("value_cause_share_clear", "value_company_share_enter"),
         ("value_severe_annual_cents", "value_enter_annual_cents"),
+        ("best_clear_risk", "best_risk"),
+        ("best_usual_clear_ratio", "best_usual_ratio"),
+        ("referral_most_gone", "referral_clear_gone"),
+        ("referral_recent_days", "referral_stay_days"),
+        ("gem_clear_annual_cents", "gem_annual_cents"),
     )
     for below, above in pairs:
         if not record[below] < record[above]:

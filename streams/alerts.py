@@ -10,9 +10,10 @@ import numpy as np
 from kernels import evidence
 from kernels.cases import COMPANY_FLAGS, is_open, is_waiting
 from schemas import codes
-from schemas.alerts import PURPOSES, Alert, Evidence, Hold
+from schemas.alerts import Alert, Evidence, Hold
 from schemas.policy import Policy
 from schemas.state import CASES, PERIODS, REFERENCES
+from streams import relations
 
 MOST_EVIDENCE = 5
 MOST_REFERENCES = 3
@@ -61,8 +62,20 @@ MOMENT_ACTIONS: dict[codes.Moment, tuple[str, ...]] = {
     codes.Moment.DEFECT_REVIEW: ("send_replacement_without_asking",),
     codes.Moment.CONTACT_BURST: ("fix_glaring_problem", "single_owner"),
     codes.Moment.CONTACT_DURING_FAILURE: ("stop_marketing",),
+    codes.Moment.THIRD_CONTACT: ("settle_for_good", "single_owner"),
+    codes.Moment.APPEAL_UNANSWERED: ("answer_from_an_executive", "single_owner"),
+    codes.Moment.LOCKED_OUT: ("unlock", "fix_glaring_problem"),
     codes.Moment.CANCEL_REQUESTED: ("ask_why_and_settle", "stop_marketing"),
 }
+
+RELATIONS = (
+    codes.Machine.GAMING,
+    codes.Machine.BEST,
+    codes.Machine.REFERRAL,
+    codes.Machine.GEM,
+    codes.Machine.NEWS,
+)
+"""Machines whose alerts ``streams.relations`` puts together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +105,8 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
     machine = codes.Machine(int(crossing["machine"]))
     kind = kind_of(crossing)
     states = codes.STATE_NAMES[machine]
-    moment = codes.Moment(int(crossing["moment"])) if crossing["moment"] else None
+    told = machine is codes.Machine.SERVICE and crossing["moment"]
+    moment = codes.Moment(int(crossing["moment"])) if told else None
     episode, number = int(crossing["episode"]), int(crossing["number"])
     return Alert(
         alert_id=alert_id(app_id, crossed.customer, kind, episode, number),
@@ -113,8 +127,10 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
         company_share_ppm=int(crossing["company_ppm"]),
         worth_cents=int(crossing["worth_cents"]),
         at_risk_cents=int(crossing["at_risk_cents"]),
+        driver=relations.driver(machine, crossing, row, policy, moment),
+        loyalty_stage=relations.loyalty_stage(row, int(crossing["now_ms"]), int(crossing["gone_ppm"])),
         evidence=tuple(_evidence(machine, crossing, row, policy, moment)),
-        actions=_actions(machine, crossing, row, moment),
+        actions=_actions(machine, crossing, row, policy, moment),
         clears_when=_clears_when(machine, crossing, row, policy),
         policy_version=policy.version,
         policy_digest=policy.digest,
@@ -124,14 +140,18 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
 
 def hold(crossed: Crossed, policy: Policy) -> Hold:
     """The word on the holds topic that a crossing of the hold machine stands for."""
-    held = crossed.crossing["change"] == codes.Change.ENTERED
+    held = crossed.crossing["change"] != codes.Change.CLEARED
     reasons = codes.HoldReason(int(crossed.crossing["moment"]))
     return Hold(
         customer_id=crossed.customer,
         held=bool(held),
-        since_ms=int(crossed.crossing["now_ms"]),
+        since_ms=int(crossed.row["since_ms"][codes.Machine.HOLD]),
         reasons=tuple((one.name or "").lower() for one in reasons),
-        purposes=PURPOSES if held else (),
+        purposes=tuple(
+            purpose.name.lower()
+            for purpose in codes.Purpose
+            if any(purpose in codes.FORBIDS[one] for one in reasons)
+        ),
         policy_version=policy.version,
     )
 
@@ -141,6 +161,9 @@ def _evidence(
 ) -> list[Evidence]:
     if machine in (codes.Machine.VALUE, codes.Machine.CAUSE):
         return _money(machine, crossing, row, policy)
+    if machine in RELATIONS:
+        facts = relations.evidence_of(machine, crossing, row, policy)
+        return [*facts, *(_failures(crossing, row, policy)[:2] if machine is codes.Machine.BEST else ())]
     found = _failures(crossing, row, policy)
     if machine is codes.Machine.SERVICE and moment is not None:
         trigger = (f"{int(crossing['trigger_digest']):016x}",) if crossing["trigger_kind"] else ()
@@ -217,9 +240,13 @@ def _references(row: Any, kinds: Sequence[codes.Kind]) -> tuple[str, ...]:
     return tuple(f"{digest:016x}" for _, digest in newest[::-1][:MOST_REFERENCES])
 
 
-def _actions(machine: codes.Machine, crossing: Any, row: Any, moment: codes.Moment | None) -> tuple[str, ...]:
+def _actions(
+    machine: codes.Machine, crossing: Any, row: Any, policy: Policy, moment: codes.Moment | None
+) -> tuple[str, ...]:
     if crossing["change"] == codes.Change.CLEARED:
         return ()
+    if machine in RELATIONS:
+        return relations.actions_of(machine, crossing, policy)
     if machine is codes.Machine.SERVICE and moment is not None:
         return MOMENT_ACTIONS[moment]
     if machine is codes.Machine.VALUE:
@@ -240,6 +267,8 @@ def _clears_when(machine: codes.Machine, crossing: Any, row: Any, policy: Policy
     """What has to happen for this state to be left, nearest first; empty once it is left."""
     if crossing["change"] == codes.Change.CLEARED:
         return ()
+    if machine in RELATIONS:
+        return relations.clears_when(machine, policy)
     rule = policy.record[0]
     open_slots = [slot for slot in range(CASES) if is_open(row, slot)]
     if machine is codes.Machine.VALUE:

@@ -18,7 +18,8 @@ from kernels.alive import DAYS_PER_WEEK, expected_purchases
 from kernels.elementary import exp, log, round_half_even
 from kernels.likelihood import purchases_log_likelihood, spends_log_likelihood
 from kernels.simplex import Point, minimise
-from schemas.policy import SETTINGS, Setting, parse
+from schemas.policy import SETTINGS, parse
+from schemas.settings import Setting
 from streams.fitreport import Decile, Fitted, HoldOut, Report
 from streams.fitrisk import fit_risk
 from streams.histories import Buyer, History, Progress, read_history

@@ -23,6 +23,10 @@ MOMENTS: dict[str, str] = {
     "defect_review": "a public review tells of a defect",
     "contact_burst": "the customer had to contact us again and again in a day",
     "contact_during_failure": "we sent mail while something was still unsettled",
+    "third_contact": "they had to come back a third time for one unsolved problem",
+    "appeal_unanswered": "an appeal to an executive was not answered",
+    "locked_out": "our product refuses what the customer put in",
+    "cancel_requested": "the customer asked to leave",
 }
 """What happened, for each moment."""
 
@@ -36,7 +40,7 @@ REASONS: dict[str, str] = {
     "low_csat": "a low satisfaction score",
     "cancel_request": "the customer asked to leave",
     "broken_promise": "a promise was not kept",
-    "leaving_signal": "a rival's offer, a letter to an executive or a lost deal",
+    "leaving_signal": "a rival's offer, an appeal to an executive or a lost deal",
     "repair_trouble": "trouble with a repair",
     "unanswered_ticket": "a ticket waits for an answer",
     "silence": "no purchase for longer than usual",
@@ -46,6 +50,27 @@ REASONS: dict[str, str] = {
     "cost_shared": "cost of ordinary service",
     "cost_unknown": "cost of unknown cause",
     "contacts": "contacts",
+    "short_contacts": "most of the day's contacts were very short",
+    "asked_to_leave": "they asked about leaving",
+    "termination_fee": "a fee for leaving early",
+    "set_aside": "cost that is not counted",
+    "worth": "worth to us",
+    "rival_offer": "a rival's offer is open",
+    "rival": "the rival is known",
+    "open_failure": "a failure of ours is open",
+    "above_own_usual_risk": "the risk is above their own usual one",
+    "product_lines": "they own several of our product lines",
+    "referrals": "they brought us others",
+    "days_together": "a long time together",
+    "days_without_failure": "long without a failure",
+    "last_score": "a high last score",
+    "solved_cases": "cases solved",
+    "repeat_purchases": "they buy again and again",
+    "top_product_line": "a product line they buy most",
+    "expected_year": "a good year expected",
+    "revenue": "a small revenue",
+    "praise_or_growth": "they praised us, or they grow",
+    "unthanked_referral": "they brought us someone and were not thanked",
 }
 """What each kind of evidence is called; one that is not listed is read out as it is written."""
 
@@ -53,6 +78,17 @@ ACTIONS: dict[str, str] = {
     "account_review": "Have a person look at the whole account; letting go is the last choice, and a person's.",
     "answer_from_an_executive": "Answer from an executive's desk, within a day.",
     "answer_now": "Answer the ticket now, by name.",
+    "ask_for_a_referral": "Ask for one introduction, by name, to someone with the same need; sell nothing in it.",
+    "ask_why_and_settle": "Ask why, and settle what is open first; sell nothing.",
+    "fee_decision_by_a_human": "Let a person decide on the fee; the number of calls decides nothing.",
+    "get_to_know": "Call once to say thanks and to learn what they need.",
+    "invite_to_the_board": "Invite them to the advisory board.",
+    "named_contact": "Let a named contact call within a day, to listen.",
+    "say_thanks": "Say thanks, in person.",
+    "settle_for_good": "Settle it for good now, before they must ask again.",
+    "single_owner_callback": "Let one owner call back and hear what it is about.",
+    "thank_the_referrer": "Thank them for bringing someone, today.",
+    "unlock": "Take the lock off, or make it work with what they have.",
     "apologise_in_person": "Apologise in person, today.",
     "call_back_now": "Call back now, and say sorry for the delay.",
     "charge_for_service": "Propose a fee that covers the service.",
@@ -85,7 +121,23 @@ TITLES = {
     "service_failure_cleared": "put right",
     "fix_the_cause_entered": "our own faults cost more than the customer brings",
     "fix_the_cause_cleared": "our faults no longer eat up what the customer brings",
+    "gaming_suspected_entered": "many short calls by someone who wants to leave",
+    "gaming_suspected_cleared": "the many short calls are over",
+    "vulnerable_best_customer_entered": "a best customer is in danger",
+    "vulnerable_best_customer_cleared": "a best customer is safe again",
+    "referral_ready_entered": "ready to be asked for a referral",
+    "referral_ready_cleared": "not to be asked for a referral now",
+    "hidden_gem_entered": "brings much and asks for little",
+    "hidden_gem_cleared": "no longer a hidden gem",
+    "good_news_entered": "good news",
+    "good_news_cleared": "good news was told",
 }
+
+WITHOUT_FAILURE = {"cancel_requested"}
+"""Moments that are no failure of ours in themselves: their title is the moment."""
+
+PLEASANT = ("referral_ready", "hidden_gem", "good_news")
+"""What is good for everybody: nobody is lost by waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +171,9 @@ def percent(ppm: int) -> str:
 def in_words(alert: Alert, currency: str = "USD") -> Words:
     """Say an alert in plain sentences, its money in ``currency``; a code without words is read out as it is."""
     title = f"{alert.customer_id}: {TITLES.get(alert.kind, _spaced(alert.kind))}"
-    if alert.moment is not None:
+    if alert.moment in WITHOUT_FAILURE:
+        title = f"{alert.customer_id}: {MOMENTS[alert.moment]}"
+    elif alert.moment is not None:
         title += f": {MOMENTS.get(alert.moment, _spaced(alert.moment))}"
     if alert.kind.startswith("value_destroyer"):
         year = money(alert.expected_year_cents, currency)
@@ -128,11 +182,14 @@ def in_words(alert: Alert, currency: str = "USD") -> Words:
     elif alert.kind.startswith("fix_the_cause"):
         year, share = money(alert.raw_net_year_cents, currency), percent(alert.company_share_ppm)
         happened = _money_told(alert, currency, f"The year brought {year}; we caused {share} of the cost.")
+    elif alert.kind.startswith((*PLEASANT, "gaming_suspected")):
+        happened = _behind(alert)
     else:
         happened = (*_behind(alert), _risk(alert, currency))
     do = tuple(ACTIONS.get(code, _spaced(code).capitalize() + ".") for code in alert.actions)
     clears = (f"It clears with: {'; '.join(alert.clears_when)}.",) if alert.clears_when else ()
-    return Words(title, happened, do, clears, urgent=not alert.kind.endswith("_cleared"))
+    calm = alert.kind.endswith("_cleared") or alert.kind.startswith(PLEASANT)
+    return Words(title, happened, do, clears, urgent=not calm)
 
 
 def _risk(alert: Alert, currency: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from schemas import block, codec, state
 from schemas.alerts import KINDS, Alert, Evidence
-from schemas.codes import FIRST_PURCHASE_KIND, STATE_NAMES, Control, Kind, Machine, Moment, Reason
+from schemas.codes import FIRST_PURCHASE_KIND, STATE_NAMES, Control, Driver, Kind, Machine, Moment, Reason, Stage
 from schemas.events import COMMON, DAY_MS, EVERYWHERE, FIELDS, SHAPES, TS_MIN_MS, VERSION, Field, Type
 from tests.oracle.hashing import of_event
 
@@ -81,6 +81,8 @@ ALERT_FIELDS: dict[str, str] = {
     "company_share_ppm": "share of those periods' cost that the company caused, parts per million",
     "worth_cents": "margin still to come if the customer is alive and stays, discounted, cents",
     "at_risk_cents": "`worth_cents` times `risk_ppm`, cents",
+    "driver": "what it is about: " + ", ".join(f"`{one.name.lower()}`" for one in Driver),
+    "loyalty_stage": "how far loyalty has grown: " + ", ".join(f"`{one.name.lower()}`" for one in Stage),
     "evidence": "why: a list of the maps below; failures strongest first, money in a fixed order",
     "actions": "what to do, best first; empty when cleared",
     "clears_when": "what would clear it, nearest first, in words; empty when cleared",
@@ -90,13 +92,14 @@ ALERT_FIELDS: dict[str, str] = {
 }
 
 EVIDENCE_FIELDS: dict[str, str] = {
-    "name": "a kind of evidence, a moment, `silence`, `margin`, `contacts` or a `cost_` column",
+    "name": "a kind of evidence, a moment, `silence`, `margin`, `contacts`, a `cost_` column or a plain fact",
     "value": "how much was found, in `unit`",
-    "unit": "`decayed count`, `log1p(weeks)`, `days`, `cents`, `contacts` or `moment`",
+    "unit": "`decayed count`, `log1p(weeks)`, `days`, `cents`, `contacts`, `moment`, or what a fact counts",
     "window": "over which time it was counted: a half-life, `364 d`, `n x 28 d`, `now`",
     "contribution": "what it added: to the hazard's logarithm for failures, as a chance of being gone for "
-    "`silence`, cents for value (0 where it is not counted), 1 for a moment",
-    "event_digests": "at most three digests of the newest events behind it, newest first",
+    "`silence`, cents for value (0 where it is not counted), 1 for a moment, 0 for a plain fact",
+    "event_digests": "at most three digests of the newest events behind it, newest first; of "
+    "`top_product_line` and `rival` the digest (XXH64) of the name",
 }
 
 CONTROLS: dict[Control, tuple[str, str]] = {

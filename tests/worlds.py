@@ -11,11 +11,17 @@ START_MS = 1_700_006_400_000
 """2023-11-15 00:00 UTC."""
 
 _KINDS = [kind for kind in SHAPES if kind is not Kind.PROGRESS]
+_CONTENT = [
+    *(Kind.PURCHASE, Kind.PURCHASE, Kind.PURCHASE, Kind.MAINTENANCE_FEE, Kind.PRAISE, Kind.EXPANSION, Kind.CSAT),
+    *(Kind.REFERRAL_GIVEN, Kind.REFERRAL_CREDIT, Kind.SELF_SERVICE, Kind.COMPETITOR_OFFER),
+]
 _OFTEN = [Kind.CALL_CLOSED, Kind.PURCHASE, Kind.TICKET_OPENED, Kind.TICKET_REPLY, Kind.TICKET_RESOLVED, Kind.CHAT]
 
 
 def _value(name: str, rng: random.Random, ts_ms: int) -> Any:
     one = FIELD[name]
+    if name == "product_line":
+        return f"line-{rng.randrange(6)}"
     if one.type is Type.TEXT:
         return f"{name[:4]}-{rng.randrange(3)}"
     if one.type is Type.BOOLEAN:
@@ -35,7 +41,8 @@ def _value(name: str, rng: random.Random, ts_ms: int) -> Any:
 def event(kind: Kind, customer: str, ts_ms: int, number: int, rng: random.Random) -> tuple[str, dict[str, Any]]:
     """One event with random fields that the codec accepts: (topic, fields)."""
     shape = SHAPES[kind]
-    optional = [name for name in (*shape.may, *EVERYWHERE[:1]) if name not in shape.needs and rng.random() < 0.6]
+    may = (*shape.may, *EVERYWHERE[:1], *(("product_line",) if kind is Kind.PURCHASE else ()))
+    optional = [name for name in may if name not in shape.needs and rng.random() < 0.6]
     fields: dict[str, Any] = {"kind": kind.name.lower(), "ts_ms": ts_ms, "customer_id": customer}
     fields["event_id"] = f"e{number}"
     for name in (*shape.needs, *optional):
@@ -45,19 +52,41 @@ def event(kind: Kind, customer: str, ts_ms: int, number: int, rng: random.Random
     if kind is Kind.ABUSE_FLAG:
         fields["observer"] = Observer.HUMAN.name.lower()
     if kind is Kind.CSAT:
-        fields["scale"], fields["score"] = 10, rng.randrange(11)
+        fields["scale"], fields["score"] = 10, rng.choice((*range(11), 9, 10, 10))
     return ("purchases" if kind >= FIRST_PURCHASE_KIND else "support"), fields
 
 
 def world(
     seed: int, events: int = 300, customers: int = 6, span_days: float = 120, disorder_ms: int = 0
 ) -> list[tuple[str, dict[str, Any]]]:
-    """A stream of events over ``span_days`` in order of arrival; times may lag by up to ``disorder_ms``."""
+    """A stream of events over ``span_days`` in order of arrival; times may lag by up to ``disorder_ms``.
+
+    The last customer is mostly content; now and then somebody asks about leaving and calls often and briefly.
+    """
     rng = random.Random(seed)
-    times = sorted(START_MS + rng.randrange(round(span_days * DAY)) for _ in range(events))
+    plan: list[tuple[int, Kind, int, dict[str, Any]]] = []
+    for _ in range(events):
+        ts_ms, who = START_MS + rng.randrange(round(span_days * DAY)), rng.randrange(customers)
+        if rng.random() < 0.01:
+            plan += _burst(ts_ms, who, rng)
+        elif who == customers - 1 and rng.random() < 0.9:
+            plan.append((ts_ms, rng.choice(_CONTENT), who, {}))
+        else:
+            plan.append((ts_ms, rng.choice(_OFTEN if rng.random() < 0.6 else _KINDS), who, {}))
+    plan.sort(key=lambda one: one[0])
+    del plan[events:]
     out = []
-    for number, ts_ms in enumerate(times):
-        kind = rng.choice(_OFTEN) if rng.random() < 0.6 else rng.choice(_KINDS)
+    for number, (ts_ms, kind, who, stated) in enumerate(plan):
         late = rng.randrange(disorder_ms) if disorder_ms and rng.random() < 0.2 else 0
-        out.append(event(kind, f"C{rng.randrange(customers)}", ts_ms - late, number, rng))
+        topic, fields = event(kind, f"C{who}", ts_ms - late, number, rng)
+        out.append((topic, {**fields, **stated}))
     return out
+
+
+def _burst(ts_ms: int, who: int, rng: random.Random) -> list[tuple[int, Kind, int, dict[str, Any]]]:
+    """A question about leaving, and some twenty calls within hours, most of them short."""
+    calls = [(ts_ms, Kind.ETF_QUERY, who, {"termination_fee_cents": rng.randrange(2) * 20_000})]
+    for _ in range(rng.randrange(12, 26)):
+        handle_ms = rng.choice((20_000, 45_000, 90_000, 600_000))
+        calls.append((ts_ms + rng.randrange(6 * HOUR), Kind.CALL_CLOSED, who, {"handle_ms": handle_ms}))
+    return calls

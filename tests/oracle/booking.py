@@ -13,6 +13,7 @@ COMPANY_FLAGS = (
     | CaseFlag.KNOWN_FAULT
     | CaseFlag.REPEAT
     | CaseFlag.UNANSWERED
+    | CaseFlag.LOCKED_OUT
 )
 BY_HAND = {Cause.COMPANY: Fault.COMPANY, Cause.CUSTOMER: Fault.CUSTOMER, Cause.NEUTRAL: Fault.SHARED}
 

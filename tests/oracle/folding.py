@@ -8,16 +8,17 @@ from schemas.codes import (
     Author,
     CaseFlag,
     Cause,
-    Channel,
     Evidence,
     Fault,
+    HoldReason,
     Kind,
     Machine,
     Moment,
     ReturnReason,
 )
 from schemas.events import DAY_MS
-from tests.oracle import booking
+from tests.oracle import booking, relating
+from tests.oracle.pricing import cost_cents, margin_cents
 from tests.oracle.rows import (
     HOUR_MS,
     MILLION,
@@ -25,7 +26,6 @@ from tests.oracle.rows import (
     Row,
     Rules,
     day_of,
-    halves_to_even,
     hour_of,
     period_of,
 )
@@ -41,7 +41,7 @@ OPENS_A_CASE = {
     *(Kind.CALL_CLOSED, Kind.CHAT, Kind.EMAIL, Kind.CALL_OPENED, Kind.REPAIR_IN, Kind.PART_SHIPPED),
     *(Kind.PART_WRONG, Kind.CALLBACK_PROMISED, Kind.CALLBACK_MISSED, Kind.PRODUCT_EOL, Kind.PROMISE_REVERSED),
     *(Kind.UPSELL_AS_REMEDY, Kind.EXECUTIVE_APPEAL, Kind.WORKAROUND_EFFORT, Kind.SPECIFICATION_GAP),
-    *(Kind.FAULT_OPENED, Kind.RUDE_CALL, *TICKETS, *ESCALATIONS),
+    *(Kind.FAULT_OPENED, Kind.RUDE_CALL, Kind.LOCK_OUT, *TICKETS, *ESCALATIONS),
 }
 SETS_FLAG = {
     Kind.TICKET_REOPENED: CaseFlag.REOPENED,
@@ -50,6 +50,7 @@ SETS_FLAG = {
     Kind.PRODUCT_EOL: CaseFlag.PRODUCT_EOL,
     Kind.CALLBACK_MISSED: CaseFlag.CALLBACK_MISSED,
     Kind.SPECIFICATION_GAP: CaseFlag.DEFECT,
+    Kind.LOCK_OUT: CaseFlag.LOCKED_OUT,
     Kind.REPAIR_IN: CaseFlag.REPAIR,
     Kind.TICKET_OPENED: CaseFlag.TICKET,
     Kind.TICKET_REPLY: CaseFlag.TICKET,
@@ -61,6 +62,7 @@ MOMENT_OF = {
     Kind.UPSELL_AS_REMEDY: Moment.UPSELL_AS_REMEDY,
     Kind.EXECUTIVE_APPEAL: Moment.EXECUTIVE_APPEAL,
     Kind.SPECIFICATION_GAP: Moment.SPECIFICATION_GAP,
+    Kind.LOCK_OUT: Moment.LOCKED_OUT,
     Kind.CANCEL_REQUEST: Moment.CANCEL_REQUESTED,
 }
 EVIDENCE_OF = {
@@ -75,6 +77,7 @@ EVIDENCE_OF = {
     Kind.PROMISE_REVERSED: Evidence.BROKEN_PROMISE,
     Kind.UPSELL_AS_REMEDY: Evidence.BROKEN_PROMISE,
     Kind.SPECIFICATION_GAP: Evidence.BROKEN_PROMISE,
+    Kind.LOCK_OUT: Evidence.BROKEN_PROMISE,
     Kind.COMPETITOR_OFFER: Evidence.LEAVING_SIGNAL,
     Kind.EXECUTIVE_APPEAL: Evidence.LEAVING_SIGNAL,
     Kind.DEAL_LOST: Evidence.LEAVING_SIGNAL,
@@ -89,23 +92,29 @@ def fold(row: Row, event: Heard, rules: Rules, now: int) -> Moment | None:
     was_open = known is not None and row.is_open(known)
     waited_since = row.waits_since(known) if known is not None else None
     slot = _slot(row, event, known)
+    same_fault = _same_fault(row, event, rules)
     if slot is not None:
         flags = row.case_flags[slot]
-        _update_case(row, event, slot)
+        _update_case(row, event, slot, same_fault)
         booking.settle_cause(row, slot, event.get("cause"), flags)
+    relating.relate(row, event, rules, was_open)
     fault, cost = _fault(row, event, rules, slot, waited_since), cost_cents(event, rules)
     _book(row, event, fault, cost, margin_cents(event, rules))
     if slot is not None:
         booking.remember(row, slot, period_of(day_of(event.ts)), fault, cost)
+    relating.put_aside(row, event, rules, fault, cost)
     _buy(row, event, rules)
     _callback(row, event)
-    same_fault = _repair(row, event, rules)
+    _repair(row, event, same_fault)
     if event.kind is Kind.ABUSE_FLAG:
         row.abuse_until_ms = max(row.abuse_until_ms, event.ts + rules.fault_abuse_days * DAY_MS)
-    if event.kind is Kind.CONTACT_SENT and row.state[Machine.HOLD]:
+    if event.kind is Kind.CONTACT_SENT and relating.forbidden(row.hold_reasons, event.get("purpose")):
         row.hold_violations = min(65_535, row.hold_violations + 1)
     _learn(row, event, rules, _evidence(row, event, rules, slot, was_open, same_fault))
-    return _moment(row, event, rules, slot, same_fault, now)
+    moment = _moment(row, event, rules, slot, same_fault, now)
+    if moment is not None:
+        row.failure_day = max(row.failure_day, day_of(event.ts))
+    return moment
 
 
 def add_evidence(row: Row, rules: Rules, kind: Evidence, amount: float, day: int) -> None:
@@ -124,64 +133,14 @@ def _count_contact(row: Row, event: Heard) -> None:
     row.add("period_contacts", period_of(day_of(event.ts)), 1)
 
 
-def cost_cents(event: Heard, rules: Rules) -> int:
-    """What the event cost the company, by the table."""
-    kind, sent = event.kind, event.get("cost_cents")
-    if event.is_contact and sent is not None:
-        return sent
-    price = kind
-    if kind is Kind.CALL_CLOSED:
-        by_channel: dict[int, Kind] = {
-            Channel.CHAT: Kind.CHAT,
-            Channel.EMAIL: Kind.EMAIL,
-            Channel.SELF_SERVICE: Kind.SELF_SERVICE,
-        }
-        price = by_channel.get(event.or_else("channel", 0), kind)
-    handle = event.or_else("handle_ms", rules.cost_imputed_handle_minutes * 60_000)
-    if price is Kind.CALL_CLOSED:
-        fixed, minute = rules.cost_voice_fixed_cents, rules.cost_voice_cents_per_minute
-        return halves_to_even(fixed * 60_000 + minute * handle, 60_000)
-    if price is Kind.CHAT:
-        fixed, minute = rules.cost_chat_fixed_cents, rules.cost_chat_cents_per_minute
-        return halves_to_even(fixed * 60_000 + minute * handle, 60_000)
-    amount = event.or_else("amount_cents", 0)
-    table = {
-        Kind.EMAIL: rules.cost_email_cents,
-        Kind.SELF_SERVICE: rules.cost_self_service_cents,
-        Kind.DISPATCH: rules.cost_dispatch_cents if sent is None else sent,
-        Kind.PART_SHIPPED: rules.cost_part_cents if sent is None else sent,
-        Kind.REPAIR_OUT: sent or 0,
-        Kind.PURCHASE: rules.cost_order_handling_cents,
-        Kind.RETURN: rules.cost_return_handling_cents,
-        Kind.CHARGEBACK: rules.cost_chargeback_cents + event.or_else("fee_cents", 0),
-        Kind.FREE_REPLACEMENT: rules.cost_replacement_cents if sent is None else sent,
-        Kind.CREDIT: amount,
-        Kind.CONCESSION: amount,
-        Kind.REFERRAL_CREDIT: amount,
-    }
-    return int(table.get(price, 0))
-
-
-def margin_cents(event: Heard, rules: Rules) -> int:
-    """What the event earned, or took back."""
-    amount, sent = event.or_else("amount_cents", 0), event.get("margin_cents")
-    if event.kind is Kind.PURCHASE:
-        return round(amount * rules.cost_margin_rate) if sent is None else sent
-    if event.kind is Kind.MAINTENANCE_FEE:
-        return round(amount * rules.cost_fee_margin_rate) if sent is None else sent
-    if event.kind in {Kind.REFUND, Kind.RETURN}:
-        return -(round(amount * rules.cost_margin_rate) if sent is None else sent)
-    if event.kind is Kind.CHARGEBACK and not event.resolved:
-        return -amount
-    return 0
-
-
 def _fault(row: Row, event: Heard, rules: Rules, slot: int | None, waited_since: int | None) -> Fault:
     kind, reason = event.kind, event.get("return_reason")
     cause = event.get("cause") or (row.case_cause[slot] if slot is not None else 0)
     if cause:
         return booking.BY_HAND[Cause(cause)]
     if kind in COMPANY_KINDS or reason in {ReturnReason.DEFECT, ReturnReason.WRONG}:
+        return Fault.COMPANY
+    if kind is Kind.REPAIR_OUT and row.repair_repeat:
         return Fault.COMPANY
     if slot is not None:
         if row.case_flags[slot] & booking.COMPANY_FLAGS or (event.is_contact and row.case_contacts[slot] >= 2):
@@ -221,6 +180,7 @@ def _buy(row: Row, event: Heard, rules: Rules) -> None:
     if event.kind in {Kind.PURCHASE, Kind.MAINTENANCE_FEE} and day >= row.day:
         row.odds = 0.0
     if event.kind is Kind.PURCHASE:
+        relating.spend(row, event)
         row.purchases += 1
         row.spent_cents += event.or_else("amount_cents", 0)
         if row.read("day_purchases", day) == 0 and row.first_purchase_day != state.NEVER:
@@ -270,13 +230,13 @@ def _slot(row: Row, event: Heard, known: int | None) -> int | None:
     return slot
 
 
-def _update_case(row: Row, event: Heard, slot: int) -> None:
+def _update_case(row: Row, event: Heard, slot: int, same_fault: bool) -> None:
     kind, ts = event.kind, event.ts
     by_customer = kind is Kind.TICKET_REPLY and event.get("author") == Author.CUSTOMER
     by_agent = kind is Kind.TICKET_REPLY and event.get("author") == Author.AGENT
     row.case_opened_ms[slot] = _least(row.case_opened_ms[slot], ts)
     row.case_flags[slot] |= int(SETS_FLAG.get(kind, 0))
-    if kind is Kind.TICKET_OPENED and event.digest("repeat_of_case_id"):
+    if same_fault or (kind is Kind.TICKET_OPENED and event.digest("repeat_of_case_id")):
         row.case_flags[slot] |= int(CaseFlag.REPEAT)
     clears = by_customer or kind in {Kind.TICKET_OPENED, Kind.TICKET_REOPENED}
     asks = clears or kind in {Kind.EMAIL, Kind.FAULT_OPENED, Kind.PART_WRONG, Kind.REPAIR_IN}
@@ -287,7 +247,7 @@ def _update_case(row: Row, event: Heard, slot: int) -> None:
     spoke = kind in {Kind.CALL_CLOSED, Kind.CHAT} and event.get("resolved") != Answer.NO
     if by_agent or spoke or kind is Kind.CALLBACK_MADE:
         row.case_answered_ms[slot] = max(row.case_answered_ms[slot], ts)
-    if kind in {Kind.TICKET_RESOLVED, Kind.FAULT_CLOSED} or (event.is_contact and event.resolved):
+    if relating.settles(event):
         row.case_resolved_ms[slot] = max(row.case_resolved_ms[slot], ts)
     if kind is Kind.PART_WRONG:
         row.case_wrong_parts[slot] = min(65_535, row.case_wrong_parts[slot] + 1)
@@ -318,19 +278,33 @@ def free_callback(row: Row, slot: int) -> None:
     row.callback_case[slot] = 0
 
 
-def _repair(row: Row, event: Heard, rules: Rules) -> bool:
-    """Note a repair's begin or end; whether it is the same fault again."""
-    same_fault = False
+def _same_fault(row: Row, event: Heard, rules: Rules) -> bool:
+    """Whether a repair is for the same fault again, as the row stands before it."""
+    sku, gap = event.digest("sku"), event.ts - row.repair_out_ms
+    if event.kind is not Kind.REPAIR_IN or row.repair_out_ms < 0 or gap <= 0:
+        return False
+    covered = event.or_else("warranty_end_ms", row.warranty_end_ms)
+    just_out = covered >= 0 and 0 < event.ts - covered <= rules.fault_warranty_grace_days * DAY_MS
+    soon = gap <= rules.fault_repeat_fault_days * DAY_MS
+    return (soon or just_out) and (sku == row.repair_sku or not sku or not row.repair_sku)
+
+
+def _repair(row: Row, event: Heard, same_fault: bool) -> None:
+    """Note a repair's begin or end."""
     if event.kind is Kind.REPAIR_IN:
-        sku, gap = event.digest("sku"), event.ts - row.repair_out_ms
-        soon = row.repair_out_ms >= 0 and 0 < gap <= rules.fault_repeat_fault_days * DAY_MS
-        same_fault = soon and (sku == row.repair_sku or not sku or not row.repair_sku)
+        if event.ts >= row.repair_in_ms:
+            row.repair_repeat = int(same_fault)
         row.repair_in_ms = max(row.repair_in_ms, event.ts)
-        row.repair_sku = sku or row.repair_sku
+        row.repair_sku = event.digest("sku") or row.repair_sku
     if event.kind is Kind.REPAIR_OUT:
         row.repair_out_ms = max(row.repair_out_ms, event.ts)
         row.recovered_ms = max(row.recovered_ms, event.ts)
-    return same_fault
+
+
+def count_failure(row: Row, day: int) -> None:
+    """Count a failure of a day."""
+    row.add("day_failures", day, 1)
+    row.failure_day = max(row.failure_day, day)
 
 
 def _evidence(
@@ -340,7 +314,8 @@ def _evidence(
     found: list[tuple[Evidence, float]] = []
     if kind in EVIDENCE_OF:
         found.append((EVIDENCE_OF[kind], 1.0))
-    if event.is_contact and not event.resolved and slot is not None and row.case_contacts[slot] >= 2:
+    honest = not (relating.is_short(event) and row.state[Machine.GAMING])
+    if honest and event.is_contact and not event.resolved and slot is not None and row.case_contacts[slot] >= 2:
         found.append((Evidence.UNRESOLVED_REPEAT, 1.0))
     if kind is Kind.RUDE_CALL:
         found.append((Evidence.RUDE_CALL, event.or_else("confidence", MILLION) / MILLION))
@@ -369,8 +344,8 @@ def _learn(row: Row, event: Heard, rules: Rules, found: list[tuple[Evidence, flo
         if kind is Evidence.RECOVERY:
             row.recovered_ms = max(row.recovered_ms, event.ts)
     if any(kind is not Evidence.RECOVERY for kind, _ in found):
-        row.add("day_failures", day_of(event.ts), 1)
-    if found or event.is_contact or event.purchases:
+        count_failure(row, day_of(event.ts))
+    if found or event.is_contact or event.purchases or event.kind in relating.GOOD_NEWS:
         at = row.reference_next
         row.reference_kind[at] = int(event.kind)
         row.reference_ms[at] = event.ts
@@ -388,14 +363,14 @@ def _moment(row: Row, event: Heard, rules: Rules, slot: int | None, same_fault: 
         and row.case_wrong_parts[slot] >= rules.service_wrong_parts,
         Moment.REPEAT_FAULT: same_fault or (kind is Kind.TICKET_OPENED and event.digest("repeat_of_case_id") != 0),
         Moment.DEFECT_REVIEW: _is_negative(event, rules) and event.get("defect") == Answer.YES,
-        Moment.CONTACT_BURST: event.is_contact and last_24_hours(row, now) >= rules.service_burst_contacts,
+        Moment.CONTACT_BURST: event.is_contact
+        and relating.in_24_hours(row, "hour_contacts", now) >= rules.service_burst_contacts
+        and not relating.no_burst_of_ours(row, rules, now),
+        Moment.THIRD_CONTACT: relating.third_contact(row, event, rules, slot),
         Moment.CONTACT_DURING_FAILURE: kind is Kind.CONTACT_SENT
-        and (row.state[Machine.SERVICE] != 0 or row.state[Machine.CHURN] != 0),
+        and (
+            row.state[Machine.SERVICE] != 0
+            or (row.state[Machine.CHURN] != 0 and relating.forbidden(HoldReason.CHURN, event.get("purpose")))
+        ),
     }
     return MOMENT_OF.get(kind) or next((moment for moment, so in made.items() if so), None)
-
-
-def last_24_hours(row: Row, now: int) -> int:
-    """Contacts in the hour of ``now`` and the 23 before it."""
-    hour = hour_of(now)
-    return sum(row.read("hour_contacts", one) for one in range(hour - 23, hour + 1))

@@ -15,15 +15,14 @@ from uuid import UUID
 
 from schemas import policy, state
 from schemas.block import Block, Entry, Source, decode
-from schemas.codes import STATE_NAMES, CaseFlag, Change, Control, Evidence, Kind, Machine, Moment
+from schemas.codes import ALERT_NAMES, STATE_NAMES, Change, Control, Kind, Machine, Moment
 from schemas.events import DAY_MS
-from tests.oracle import booking, scores
-from tests.oracle.folding import fold, free_callback
+from tests.oracle import relating, scores, timers
+from tests.oracle.folding import fold
 from tests.oracle.rows import HOUR_MS, Heard, Row, Rules, day_of, ppm
 
 RECENT = 65_536
 LAST_DAYS_MS = 40 * DAY_MS
-NAMES = dict(zip(Machine, ("value_destroyer", "churn_risk", "service_failure", "fix_the_cause"), strict=False))
 
 
 class Oracle:
@@ -125,14 +124,20 @@ class Oracle:
     # Section 5: conclusions.
 
     def _conclude(self, customer: bytes, row: Row, now: int, due: int) -> list[dict[str, Any]]:
-        """The three machines at ``now``; ``due`` are the moments' bits."""
+        """The machines at ``now``; ``due`` are the moments' bits."""
         p90 = scores.risk(row, self._rules, now)
         value = scores.value(row, self._rules, now)
 
         @cache
-        def at_risk() -> int:
-            return round(scores.worth_cents(row, self._rules, now) * p90)
+        def worth() -> int:
+            return scores.worth_cents(row, self._rules, now)
 
+        def at_risk() -> int:
+            return round(worth() * p90)
+
+        gone = ppm(row.odds / (1 + row.odds))
+        seen = relating.Seen(now, ppm(p90), gone, value.n, value.year_cents, value.year_contacts, worth)
+        others = (row, self._rules, seen, self._move)
         before = list(row.state)
         listed = due & self._rules.moments
         found = [
@@ -140,14 +145,19 @@ class Oracle:
             (Machine.CHURN, self._churn(row, ppm(p90), at_risk, listed, now)),
             (Machine.SERVICE, self._service(row, listed, now)),
             (Machine.CAUSE, self._cause(row, value, now)),
-            (Machine.HOLD, self._hold(row, now)),
+            (Machine.GAMING, relating.gaming(*others)),
+            (Machine.BEST, relating.best(*others)),
+            (Machine.REFERRAL, relating.referral(*others)),
+            (Machine.GEM, relating.gem(*others)),
+            (Machine.NEWS, relating.news(*others)),
+            (Machine.HOLD, relating.hold(*others)),
         ]
         alerts = []
         for machine, change in found:
             if change is None or machine is Machine.HOLD:
                 continue
             tells = machine is Machine.SERVICE and change is not Change.CLEARED
-            kind = f"{NAMES[machine]}_{change.name.lower()}"
+            kind = f"{ALERT_NAMES[machine]}_{change.name.lower()}"
             episode, number = row.episode[machine], row.change[machine]
             lowest = Moment((listed & -listed).bit_length() - 1).name.lower() if tells else None
             alerts.append(
@@ -233,20 +243,6 @@ class Oracle:
             return self._move(row, machine, 0, now)
         return None
 
-    def _hold(self, row: Row, now: int) -> Change | None:
-        machine, reason = Machine.HOLD, scores.hold_reason(row, self._rules)
-        if row.state[machine] == 0:
-            return self._move(row, machine, 1, now) if reason else None
-        if reason:
-            row.hold_calm_since_ms = state.NEVER
-            return None
-        if row.hold_calm_since_ms == state.NEVER:
-            row.hold_calm_since_ms = now
-        if now - row.hold_calm_since_ms >= self._rules.hold_quiet_days * DAY_MS:
-            row.hold_calm_since_ms = state.NEVER
-            return self._move(row, machine, 0, now)
-        return None
-
     def _churn(self, row: Row, risk_ppm: int, at_risk: Callable[[], int], listed: int, now: int) -> Change | None:
         rules, machine = self._rules, Machine.CHURN
         if row.state[machine] == 0:
@@ -293,44 +289,13 @@ class Oracle:
                 row.failed_last_ms = now
                 return self._move(row, machine, 2, now)
             return None
-        if row.state[machine] == 0 or row.owed():
+        if row.state[machine] == 0 or row.owed() or row.appeal_ms > row.appeal_answered_ms:
             return None
         quiet = now - row.failed_last_ms >= rules.service_quiet_days * DAY_MS
         if quiet or (not row.any_open() and row.recovered_ms > row.failed_last_ms):
             row.failed_moments = 0
             return self._move(row, machine, 0, now)
         return None
-
-    def _timers(self, row: Row, tick: int) -> int:
-        """Set the marks and evidence of what is overdue at a tick; the bits of the moments."""
-        rules, due = self._rules, 0
-        for slot in range(state.CASES):
-            since = row.waits_since(slot)
-            told = row.case_flags[slot] & CaseFlag.TOLD_UNANSWERED
-            if since is not None and not told and tick - since > rules.fault_unanswered_hours * HOUR_MS:
-                before = row.case_flags[slot]
-                row.case_flags[slot] |= int(CaseFlag.TOLD_UNANSWERED | CaseFlag.UNANSWERED)
-                booking.settle_cause(row, slot, None, before)
-                due |= 1 << Moment.TICKET_UNANSWERED
-        for one in range(state.CALLBACKS):
-            until = row.callback_due_ms[one]
-            if until != state.NEVER and until + rules.fault_callback_grace_hours * HOUR_MS < tick:
-                slot_of_case = row.slot_of(row.callback_case[one])
-                if slot_of_case is not None:
-                    before = row.case_flags[slot_of_case]
-                    row.case_flags[slot_of_case] |= int(CaseFlag.CALLBACK_MISSED)
-                    booking.settle_cause(row, slot_of_case, None, before)
-                free_callback(row, one)
-                row.evidence[Evidence.CALLBACK_MISSED] += 1.0
-                row.add("day_failures", day_of(tick), 1)
-                due |= 1 << Moment.CALLBACK_MISSED
-        overdue = tick - row.repair_in_ms > rules.fault_repair_overdue_days * DAY_MS
-        if row.in_repair() and overdue and row.repair_told_ms != row.repair_in_ms:
-            row.repair_told_ms = row.repair_in_ms
-            row.evidence[Evidence.REPAIR_TROUBLE] += 1.0
-            row.add("day_failures", day_of(tick), 1)
-            due |= 1 << Moment.REPAIR_OVERDUE
-        return due
 
     # Section 6: control entries and ticks.
 
@@ -386,11 +351,12 @@ class Oracle:
         for customer in sorted(self.rows):
             row = self.rows[customer]
             waits = row.owed() or row.pending or row.state[Machine.SERVICE] != 0
+            waits = waits or (row.appeal_ms > row.appeal_answered_ms and row.appeal_told_ms != row.appeal_ms)
             if not waits and tick % DAY_MS != 0:
                 continue
             scores.settle(row, self._rules, day_of(tick))
             after = row.copy()
-            due = self._timers(after, tick) | after.pending_moments
+            due = timers.run(after, self._rules, tick) | after.pending_moments
             after.pending = after.pending_moments = 0
             alerts += self._conclude(customer, after, max(tick, after.last_event_ms), due)
             if after != row:

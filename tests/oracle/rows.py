@@ -21,12 +21,12 @@ FAULT_KINDS = {Kind.FAULT_OPENED, Kind.FAULT_CLOSED}
 
 # What a ring is called: its head, its number of buckets, the columns that share the head.
 RINGS = {
-    "hour": ("hour_head", state.HOURS, ("hour_contacts", "hour_short")),
+    "hour": ("hour_head", state.HOURS, ("hour_contacts", "hour_short", "hour_aside_cents")),
     "day": ("day_head", state.DAYS, ("day_contacts", "day_failures", "day_purchases", "day_cost_cents")),
     "period": (
         "period_head",
         state.PERIODS,
-        ("period_contacts", "period_margin_cents", "period_cost_cents"),
+        ("period_contacts", "period_margin_cents", "period_cost_cents", "period_aside_cents"),
     ),
 }
 MOST = {"u1": 255, "u2": 65_535, "u4": 2**32 - 1}

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from schemas import state
-from schemas.codes import Evidence, Fault, Machine, Term
+from schemas.codes import Evidence, Fault, Term
 from schemas.events import DAY_MS
 from tests.oracle.rows import MILLION, WEEK_MS, Row, Rules, day_of, halves_to_even, period_of, ppm
 
@@ -96,7 +96,10 @@ def settle(row: Row, rules: Rules, day: int) -> None:
         reached = row.day + 1
         at_ms = reached * DAY_MS
         row.risk_day_before_ppm = row.risk_day_start_ppm
-        row.risk_day_start_ppm = ppm(risk(row, rules, at_ms))
+        p = risk(row, rules, at_ms)
+        row.risk_day_start_ppm = ppm(p)
+        fade = math.exp(-math.log(2) / rules.best_usual_half_life_days)
+        row.usual_risk = fade * row.usual_risk + (1 - fade) * p if row.usual_risk else p
         h = hazard(row, rules, at_ms)
         since = row.first_purchase_day if row.first_purchase_day != state.NEVER else row.first_day
         weeks = max(0, reached - 1 - since) / 7
@@ -111,7 +114,8 @@ def adjusted_net(row: Row, rules: Rules, period: int) -> int:
     """Margin of a period less every cost that the company did not cause."""
     cost = row.read("period_cost_cents", period)
     doubtful = round(cost[Fault.UNKNOWN] * rules.value_unknown_share)
-    return int(row.read("period_margin_cents", period) - cost[Fault.CUSTOMER] - cost[Fault.SHARED] - doubtful)
+    counted = cost[Fault.CUSTOMER] + cost[Fault.SHARED] + doubtful - row.read("period_aside_cents", period)
+    return int(row.read("period_margin_cents", period) - max(0, counted))
 
 
 @dataclass
@@ -223,14 +227,3 @@ def worth_cents(row: Row, rules: Rules, now: int) -> int:
         fee_week = row.life_fee_cents / max(4, (day - row.first_fee_day) / 7)
         fees = fee_week * (-math.expm1(-delta * horizon) / delta if delta else horizon)
     return round(sales + fees)
-
-
-def hold_reason(row: Row, rules: Rules) -> bool:
-    """Whether section 5's hold has a reason, by what the other machines left."""
-    failures = sum(-one if which == Evidence.RECOVERY else one for which, one in enumerate(row.evidence))
-    return (
-        any(row.is_open(slot) for slot in range(state.CASES))
-        or failures >= rules.hold_failure_evidence
-        or row.state[Machine.SERVICE] != 0
-        or row.state[Machine.CHURN] != 0
-    )

@@ -6,10 +6,12 @@ from tests.stories.telling import START_MS, on_days, tell
 
 
 def test_one_alert_for_thirty_five_calls() -> None:
-    """The burst is told once, not thirty-five times, and ends with the fault."""
+    """The burst is told once, not thirty-five times, and ends with the fault; a best customer is protected."""
     assert on_days(tell("thirty_five_calls"), CUSTOMER) == [
         "service_failure_entered:contact_burst on day 92",
+        "vulnerable_best_customer_entered on day 92",
         "service_failure_cleared on day 94",
+        "vulnerable_best_customer_cleared on day 100",
     ]
 
 

@@ -8,7 +8,11 @@ def test_thirty_seconds_reach_the_floor_at_once() -> None:
     """One call is enough to be heard of as what it is, and a granted escalation makes it good."""
     assert on_days(tell("thirty_seconds"), CUSTOMER) == [
         "service_failure_entered:rude_call on day 88",
+        "vulnerable_best_customer_entered on day 88",
         "service_failure_cleared on day 89",
+        "vulnerable_best_customer_cleared on day 96",
+        # Half a year after it was put right, and not a day sooner.
+        "referral_ready_entered on day 268",
     ]
 
 

@@ -12,11 +12,12 @@ def test_the_second_wrong_part_is_told_and_the_rest_climbs() -> None:
         "service_failure_escalated:upsell_as_remedy on day 193",
         "service_failure_escalated:contact_during_failure on day 194",
         "churn_risk_entered on day 195",
+        "service_failure_escalated:third_contact on day 195",
         "churn_risk_escalated on day 195",
         "service_failure_escalated:escalation_denied on day 195",
         "service_failure_escalated:ticket_unanswered on day 198",
         "service_failure_escalated:executive_appeal on day 199",
-        "service_failure_escalated:ticket_unanswered on day 202",
+        "service_failure_escalated:appeal_unanswered on day 201",
     ]
 
 

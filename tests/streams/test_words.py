@@ -31,6 +31,8 @@ BASE = Alert(
     company_share_ppm=0,
     worth_cents=40_000,
     at_risk_cents=12_050,
+    driver="risk",
+    loyalty_stage="repeat",
     evidence=(
         Evidence("wrong_part_twice", 1.0, "moment", "now", 1.0),
         Evidence("wrong_part", 1.8, "decayed count", "half-life 60 d", 1.26),

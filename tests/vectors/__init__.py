@@ -216,6 +216,8 @@ ALERT = Alert(
     company_share_ppm=1_000_000,
     worth_cents=51_234,
     at_risk_cents=21_126,
+    driver="risk",
+    loyalty_stage="loyal",
     evidence=(
         Evidence("wrong_part_twice", 1.0, "moment", "now", 1.0, ("00000000000000ff",)),
         Evidence("recovery", 0.5, "decayed count", "half-life 60 d", -0.3),
