@@ -7,7 +7,7 @@ events' own times: whenever a whole hour has passed, both streams are taken to h
 
 import json
 import mmap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgpack
 
-from schemas.alerts import DeadLetter
+from schemas.alerts import Alert, DeadLetter
 from schemas.block import BlockError, Source
 from schemas.codec import Reject, decode, encode
 from schemas.codes import Kind, Reason
@@ -135,12 +135,12 @@ class _Judge:
             for partition in range(len(self._pipelines)):
                 self.step(partition, record)
 
-    def step(self, partition: int, value: bytes) -> None:
+    def step(self, partition: int, value: bytes) -> list[Alert]:
         """Judge the next record of a partition."""
-        self.judge(partition, Record(self._pipelines[partition].next_offset, None, value))
+        return self.judge(partition, Record(self._pipelines[partition].next_offset, None, value))
 
-    def judge(self, partition: int, record: Record) -> None:
-        """Judge one record and write down what came of it."""
+    def judge(self, partition: int, record: Record) -> list[Alert]:
+        """Judge one record, write down what it refuses, and give its alerts."""
         try:
             outcome = self._pipelines[partition].step(record)
         except (BlockError, HoleError) as error:
@@ -148,13 +148,17 @@ class _Judge:
         self.summary.conflicts += outcome.conflicts
         self.summary.events += outcome.applied
         self.summary.duplicates += outcome.duplicates
-        for alert in outcome.alerts:
+        for letter in outcome.refused:
+            self.refuse(letter)
+        return outcome.alerts
+
+    def write(self, alerts: Iterable[Alert]) -> None:
+        """Write alerts down in this order, and count them."""
+        for alert in alerts:
             self._alerts.write(alert.to_json().encode() + b"\n")
             self.summary.alerts += 1
             kinds = self.summary.alerts_by_kind
             kinds[alert.kind] = kinds.get(alert.kind, 0) + 1
-        for letter in outcome.refused:
-            self.refuse(letter)
 
     def refuse(self, letter: DeadLetter) -> None:
         """Count a payload that is no event, and write it where it is wanted.
@@ -196,7 +200,7 @@ def _of_ledger(
         done += len(frame.value)
         progress(done)
         if _within(frame, as_of_ms):
-            judge.judge(frame.partition, Record(frame.offset, frame.append_ms, frame.value))
+            judge.write(judge.judge(frame.partition, Record(frame.offset, frame.append_ms, frame.value)))
     return judge
 
 
@@ -255,11 +259,14 @@ class _FileClock:
 
     def take(self, judge: _Judge) -> None:
         """Judge everything whose order is settled."""
+        found: list[Alert] = []
         for batch in self._intake.drain(TS_MAX_MS):
             for letter in batch.dead_letters:
                 judge.refuse(letter)
             for partition, value in batch.records:
-                judge.step(partition, value)
+                found += judge.step(partition, value)
+        # One tick is a record of each partition: the order must not depend on how many there are.
+        judge.write(sorted(found, key=lambda alert: (alert.ts_ms, alert.customer_id)))
 
     def _report(self, ts_ms: int, offset: int) -> None:
         for source in (CALLS, SALES):
