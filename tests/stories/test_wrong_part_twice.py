@@ -9,9 +9,9 @@ def test_the_second_wrong_part_is_told_and_the_rest_climbs() -> None:
     assert on_days(tell("wrong_part_twice"), CUSTOMER) == [
         "service_failure_entered:wrong_part_twice on day 188",
         "service_failure_escalated:promise_reversed on day 193",
+        "churn_risk_entered on day 193",
         "service_failure_escalated:upsell_as_remedy on day 193",
         "service_failure_escalated:contact_during_failure on day 194",
-        "churn_risk_entered on day 195",
         "service_failure_escalated:third_contact on day 195",
         "churn_risk_escalated on day 195",
         "service_failure_escalated:escalation_denied on day 195",
