@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from kernels import churn, economics, evidence
+from kernels.cases import is_open
 from kernels.elementary import exp
 from kernels.settle import to_ppm
 from schemas import codes
 from schemas.alerts import Evidence
 from schemas.policy import Policy
-from schemas.state import PERIODS, REFERENCES
+from schemas.state import CASES, PERIODS, REFERENCES
 
 MOST_EVIDENCE = 5
 MOST_REFERENCES = 3
@@ -69,13 +70,14 @@ def evidence_of(
     if machine in (codes.Machine.VALUE, codes.Machine.CAUSE):
         return _money(machine, crossing, row, policy)
     if machine is codes.Machine.CHURN:
-        return _adding_up(crossing, row, policy)
+        return [*_adding_up(crossing, row, policy), *_price_ratio(row)]
     found = _failures(crossing, row, policy)
     if machine is codes.Machine.SERVICE and moment is not None:
         trigger = (f"{int(crossing['trigger_digest']):016x}",) if crossing["trigger_kind"] else ()
         return [
             Evidence(moment.name.lower(), 1.0, "moment", "now", 1.0, trigger),
             *found[: MOST_EVIDENCE - 1],
+            *_price_ratio(row),
         ]
     return found[:MOST_EVIDENCE]
 
@@ -121,6 +123,15 @@ def _decayed(row: Any, which: codes.Evidence, term: float, added: float, dp_ppm:
     value = round(float(row["evidence"][which]), 6)
     window = f"half-life {float(policy.record['half_life_days'][0][which]):g} d"
     return Evidence(name, value, "decayed count", window, added, _references(row, KINDS_BEHIND[which]), dp_ppm)
+
+
+def _price_ratio(row: Any) -> list[Evidence]:
+    """How dear is what was offered in place of a product that is no longer made, where an open case knows."""
+    for slot in range(CASES):
+        percent = int(row["case_price_percent"][slot])
+        if percent > 0 and is_open(row, slot):
+            return [Evidence("price_ratio", float(percent), "percent", "now", 0.0)]
+    return []
 
 
 def _adding_up(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:

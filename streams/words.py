@@ -58,6 +58,7 @@ REASONS: dict[str, str] = {
     "cost_shared": "cost of ordinary service",
     "cost_unknown": "cost of unknown cause",
     "contacts": "contacts",
+    "price_ratio": "what was offered is dearer",
 }
 """What each kind of evidence is called; one that is not listed is read out as it is written."""
 
@@ -171,7 +172,7 @@ def in_words(alert: Alert, currency: str = "USD") -> Words:
         year, share = money(alert.raw_net_year_cents, currency), percent(alert.company_share_ppm)
         happened = _money_told(alert, currency, f"The year brought {year}; we caused {share} of the cost.")
     else:
-        happened = (*_behind(alert), _risk(alert, currency))
+        happened = (*_behind(alert), *_dearer(alert), _risk(alert, currency))
     do = tuple(ACTIONS.get(code, _spaced(code).capitalize() + ".") for code in alert.actions)
     do += _gesture(alert, currency)
     told = alert.clears_when[:MOST_PATHS_TOLD]
@@ -182,6 +183,12 @@ def in_words(alert: Alert, currency: str = "USD") -> Words:
 def _risk(alert: Alert, currency: str) -> str:
     at_risk = money(alert.at_risk_cents, currency)
     return f"The chance to lose them within 90 days is {percent(alert.risk_ppm)}; {at_risk} are at risk."
+
+
+def _dearer(alert: Alert) -> tuple[str, ...]:
+    """How dear the offered way out is, where it is known and dearer."""
+    ratios = [one.value for one in alert.evidence if one.name == "price_ratio" and one.value > 100]
+    return (f"What was offered instead costs {ratios[0]:g} % of the old price.",) if ratios else ()
 
 
 def _gesture(alert: Alert, currency: str) -> tuple[str, ...]:

@@ -95,10 +95,11 @@ ALERT_FIELDS: dict[str, str] = {
 }
 
 EVIDENCE_FIELDS: dict[str, str] = {
-    "name": "a kind of evidence, a moment, `silence` or another term of the risk, `margin`, `contacts`, a `cost_` "
-    "column; of churn risk also `baseline` (what anyone's is) and `rest` (what is not shown)",
+    "name": "a kind of evidence, a moment, `silence` or another term of the risk, `margin`, `contacts`, "
+    "`price_ratio`, a `cost_` column; of churn risk also `baseline` (what anyone's is) and `rest` (what is not shown)",
     "value": "how much was found, in `unit`",
-    "unit": "`decayed count`, `log1p(weeks)`, `days`, `cents`, `contacts`, `moment`, or what a term counts",
+    "unit": "`decayed count`, `log1p(weeks)`, `days`, `cents`, `contacts`, `percent`, `moment`, "
+    "or what a term counts",
     "window": "over which time it was counted: a half-life, `364 d`, `n x 28 d`, `now`",
     "contribution": "what it added: to the risk's log-odds (of churn risk they add up to it), cents for value "
     "(0 where it is not counted), 1 for a moment",

@@ -16,9 +16,13 @@ from tests.stories.telling import START_MS, tell
 from tests.worlds import world
 
 EASY = "[churn]\nenter_probability = 0.05\nclear_probability = 0.04\nmin_at_risk_cents = 0\n"
-FITTED = EASY + "[risk]\nintercept = -0.7\n[risk.filter]\nweight = 0.6\nmean = -4.0\n" + "".join(
-    f"[risk.{name}]\nweight = {weight}\nmean = {mean}\n"
-    for name, weight, mean in (("repeats", -0.4, 1.1), ("overdue", 0.5, -0.8), ("open_cases", 0.3, 0.1))
+FITTED = (
+    EASY
+    + "[risk]\nintercept = -0.7\n[risk.filter]\nweight = 0.6\nmean = -4.0\n"
+    + "".join(
+        f"[risk.{name}]\nweight = {weight}\nmean = {mean}\n"
+        for name, weight, mean in (("repeats", -0.4, 1.1), ("overdue", 0.5, -0.8), ("open_cases", 0.3, 0.1))
+    )
 )
 
 
