@@ -96,7 +96,7 @@ ALERT_FIELDS: dict[str, str] = {
 
 EVIDENCE_FIELDS: dict[str, str] = {
     "name": "a kind of evidence, a moment, `silence` or another term of the risk, `margin`, `contacts`, "
-    "`price_ratio`, a `cost_` column; of churn risk also `baseline` (what anyone's is) and `rest` (what is not shown)",
+    "`price_ratio`, a `cost_` column; of churn risk also `baseline` (anyone's) and `rest` (not shown)",
     "value": "how much was found, in `unit`",
     "unit": "`decayed count`, `log1p(weeks)`, `days`, `cents`, `contacts`, `percent`, `moment`, "
     "or what a term counts",

@@ -13,7 +13,8 @@ from tests.stories.telling import tell
 
 FORBIDDEN = re.compile(
     r"destroy|refuse (?:service|them|to)|terminat|dismiss|fire (?:the|them)|get rid|block (?:the|them)"
-    r"|ban (?:the|them)|slow down|stop serving|blacklist|bad customer|unprofitable|abus|let(?:ting)? (?:them |the customer )?go|_",
+    r"|ban (?:the|them)|slow down|stop serving|blacklist|bad customer|unprofitable|abus"
+    r"|let(?:ting)? (?:them |the customer )?go|_",
     re.IGNORECASE,
 )
 REVIEW = ACTIONS["human_review_realign"]
