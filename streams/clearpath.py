@@ -4,6 +4,7 @@ What is tried is folded and concluded by the kernels that judge, so a path that 
 """
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ from schemas.events import FIELDS, Type
 from schemas.policy import Policy
 
 MOST_DAYS = 400
-"""How many quiet days are tried, at most."""
+"""How many quiet days are tried where money is judged; a year of 13 periods has gone by then."""
+MOST_CALM_DAYS = 180
+"""And where failures are: by then they have faded, or the customer has gone."""
 MOST_PATHS = 4
 ROUNDING_CENTS = 100
 """Margin is tried in whole hundreds of cents."""
@@ -54,15 +57,19 @@ for _field in FIELDS:
 
 
 class Trial:
-    """A copy of one row at one time, and the machine that is to be left."""
+    """A copy of one row at one time, and the machine that is to be left; ``room`` is what the kernels write to."""
 
     def __init__(self, rows: NDArray[np.void], machine: codes.Machine, now_ms: int, policy: Policy) -> None:
-        """``rows`` (1,) is copied."""
-        self.rows, self.machine, self.now_ms, self.policy = rows.copy(), machine, now_ms, policy
-        self._marks = np.zeros(1, np.uint8)
-        self._scores = np.zeros(1, state.SCORES)
-        self._out = np.zeros(judge.ROOM, state.CROSSING)
-        self._copies = np.zeros(judge.ROOM, state.CUSTOMER)
+        """``rows`` (1,) changes in place."""
+        self.rows, self.machine, self.now_ms, self.policy = rows, machine, now_ms, policy
+        self.room = (
+            np.zeros(1, state.SCORES),
+            np.zeros(1, np.uint8),
+            np.zeros(judge.ROOM, state.CROSSING),
+            np.zeros(judge.ROOM, state.CUSTOMER),
+        )
+        self._before = np.zeros(1, state.CUSTOMER)
+        self._known: dict[tuple[Path, int], Path | None] = {}
 
     @property
     def cleared(self) -> bool:
@@ -75,14 +82,14 @@ class Trial:
             until_ms = self.now_ms + step.amount * DAY_MS
             trial.run_hours(
                 *(self.rows, self.machine, self.now_ms, until_ms, self.policy.record),
-                *(self._scores, self._marks, self._out, self._copies),
+                *self.room,
             )
             self.now_ms = until_ms
             return
         self.now_ms += MINUTE_MS
         judge.fold_events(
             *(self.rows, np.zeros(1, np.int64), self._event(step), 0, np.ones(1, np.uint8), 0, self.policy.record),
-            *(self._scores, self._marks, self._out, self._copies),
+            *self.room,
         )
 
     def _event(self, step: Step) -> NDArray[np.void]:
@@ -104,18 +111,32 @@ class Trial:
             event["purpose"] = codes.Purpose.REFERRAL_ASK
         return event
 
-    def path(self, steps: Path, most_days: int = MOST_DAYS) -> Path | None:
+    def _fork(self) -> "Trial":
+        """The same at this time, to try something on; it shares the room."""
+        fork = copy(self)
+        fork.rows = np.empty(1, state.CUSTOMER)
+        fork.rows.view(np.uint8)[:] = self.rows.view(np.uint8)
+        return fork
+
+    def path(self, steps: Path, most_days: int | None = None) -> Path | None:
         """The steps and the quiet days that must follow until the machine is left; None if it is not."""
+        if most_days is None:
+            most_days = MOST_DAYS if self.machine in ON_MONEY else MOST_CALM_DAYS
+        if (steps, most_days) not in self._known:
+            self._known[steps, most_days] = self._tried(steps, most_days)
+        return self._known[steps, most_days]
+
+    def _tried(self, steps: Path, most_days: int) -> Path | None:
         if self.cleared:
             return ()
-        fork = Trial(self.rows, self.machine, self.now_ms, self.policy)
+        fork = self._fork()
         for at, step in enumerate(steps, 1):
             fork.take(step)
             if fork.cleared:
                 return steps[:at]
         at_ms = trial.clears_at(
             *(fork.rows, fork.machine, fork.now_ms, most_days, fork.policy.record),
-            *(fork._scores, fork._marks, fork._out, fork._copies, np.zeros(1, state.CUSTOMER)),
+            *(*fork.room, fork._before),
         )
         if at_ms == state.NEVER:
             return None
@@ -132,6 +153,8 @@ def find(row: Any, machine: codes.Machine, now_ms: int, policy: Policy) -> tuple
     start = Trial(rows, machine, now_ms, policy)
     found: dict[Path, None] = {}
     for steps in _candidates(start):
+        if any(_days(path) == 0 and _changes(path) <= _changes(steps) for path in found):
+            continue  # less of it clears at once
         path = start.path(steps)
         if path:
             found[_trimmed(start, path)] = None
@@ -213,7 +236,7 @@ def _late_purchase(start: Trial, steps: Path) -> Iterator[Path]:
     low, high = 1, 2
     while not clears(high):
         low, high = high, 2 * high
-        if high > MOST_DAYS:
+        if high > MOST_CALM_DAYS:
             return
     while high - low > 1:
         middle = (low + high) // 2

@@ -97,6 +97,8 @@ def _failures(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
     evidence.terms(row, now_ms, values)
     for term in codes.Term:
         added = float(parts[1 + term])
+        if added == 0.0:
+            continue
         dp_ppm = to_ppm(chance - 1.0 / (1.0 + exp(added - eta)))
         if term is codes.Term.FILTER:
             days = float(churn.silent_days(row, now_ms // DAY_MS))
@@ -108,6 +110,8 @@ def _failures(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
         added = float(parts[1 + churn.TERMS + which])
         if which is codes.Evidence.CANCEL_REQUEST:
             added += float(parts[1 + codes.Term.CANCEL])
+        if added == 0.0:
+            continue
         dp_ppm = to_ppm(chance - economics.risk_without(row, int(which), now_ms, rule))
         found.append(_decayed(row, which, float(values[which]), added, dp_ppm, policy))
     found = [replace(one, contribution=round(one.contribution, 6)) for one in found]

@@ -74,6 +74,17 @@ def test_the_kernels_agree_with_the_oracle(seed: int, disorder_ms: int, span_day
     compare(driver.ledger[0])
 
 
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10**9))
+def test_what_is_worth_telling_agrees_where_acting_is_dear(seed: int) -> None:
+    """Nothing but their worth at stake, minutes at five times the price: some moments are told, some are not."""
+    dear = "[economics]\nacquisition_cents = 0\n[cost]\nvoice_cents_per_minute = 375\n"
+    driver = Driver(now_ms=START_MS, policy=dear)
+    feed(driver, world(seed, 200, customers=4, span_days=60))
+    driver.wait(days=20)
+    compare(driver.ledger[0])
+
+
 @pytest.mark.parametrize("story_days", [400])
 def test_value_destroyers_agree_with_the_oracle(story_days: int) -> None:
     """A customer who costs too much for months, then mends: both see the same turns."""
