@@ -133,7 +133,7 @@ def conclude_cause(row: Row, now_ms: int, rules: Rules, scores: Scores, out: Rec
 
 @kernel
 def conclude_service(row: Row, now_ms: int, told: int, rules: Rules, out: Records, at: int) -> int:
-    """Service failure: tell the moments in ``told`` (a bit each: listed, and owed or worth it); leave if made good."""
+    """Service failure: tell the moments in ``told``, a bit each (listed, owed or worth it); leave if made good."""
     state = int(row["state"][SERVICE])
     if told == 0:
         if state != 0 and _made_good(row, now_ms, rules):
