@@ -9,6 +9,7 @@ from kernels._jit import kernel
 from kernels.rings import move
 from kernels.shapes import Event, Row
 from schemas.codes import Answer, Author, CaseFlag, Fault, Kind
+from schemas.events import ABSENT
 from schemas.state import CALLBACKS, CASE_PERIODS, CASES, FAULTS, NEVER
 
 CALL_OPENED: Final = int(Kind.CALL_OPENED)
@@ -192,6 +193,8 @@ def find_or_take(row: Row, case_id: int, kind: int) -> int:
     row["case_flags"][taken] = 0
     row["case_cause"][taken] = 0
     row["case_period"][taken] = NEVER
+    row["case_alternative"][taken] = 0
+    row["case_price_percent"][taken] = 0
     for period in range(CASE_PERIODS):
         for fault in range(FAULTS):
             row["case_cost_cents"][taken, period, fault] = 0
@@ -250,6 +253,10 @@ def update(row: Row, slot: int, event: Event, repeat: bool) -> None:
         if by_customer or kind in (TICKET_OPENED, TICKET_REOPENED):
             flags &= ~TOLD
     row["case_flags"][slot] = flags
+    if event["alternative"] != 0:
+        row["case_alternative"][slot] = event["alternative"]
+    if event["price_ratio_percent"] != ABSENT:
+        row["case_price_percent"][slot] = event["price_ratio_percent"]
     if _answers(event):
         row["case_answered_ms"][slot] = max(int(row["case_answered_ms"][slot]), ts_ms)
     if settles(event):

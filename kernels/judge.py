@@ -13,6 +13,7 @@ from kernels import cases
 from kernels._jit import kernel
 from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, repair_running, settle_cause, waited_too_long
 from kernels.best import conclude_best
+from kernels.economics import worth_telling
 from kernels.fold import E_LEAVING, E_MISSED, E_REPAIR, fold
 from kernels.gaming import conclude_gaming
 from kernels.gem import conclude_gem
@@ -54,11 +55,16 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     score_risk(row, now_ms, rules, scores)
     scores["worth_cents"] = NEVER
     scores["at_risk_cents"] = 0
-    if wants_worth(row, now_ms, due, rules, scores):
+    scores["savable_cents"] = 0
+    listed = due & int(rules["moments"])
+    if listed != 0:
+        known_worth(row, day, rules, scores)
+    told = worth_telling(row, now_ms, listed, rules, scores)
+    if wants_worth(row, now_ms, told, rules, scores):
         known_worth(row, day, rules, scores)
     at = conclude_value(row, now_ms, rules, scores, out, at)
-    at = conclude_churn(row, now_ms, due, rules, scores, out, at)
-    at = conclude_service(row, now_ms, due, rules, out, at)
+    at = conclude_churn(row, now_ms, told, rules, scores, out, at)
+    at = conclude_service(row, now_ms, told, rules, out, at)
     at = conclude_cause(row, now_ms, rules, scores, out, at)
     at = conclude_gaming(row, now_ms, rules, out, at)
     at = conclude_best(row, now_ms, rules, scores, out, at)

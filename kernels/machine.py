@@ -53,3 +53,4 @@ def write_scores(crossing: Row, scores: Scores) -> None:
     crossing["year_contacts"] = scores["year_contacts"]
     crossing["worth_cents"] = scores["worth_cents"]
     crossing["at_risk_cents"] = scores["at_risk_cents"]
+    crossing["savable_cents"] = scores["savable_cents"]

@@ -136,8 +136,10 @@ def worth_cents(row: Row, day: int, rules: Rules) -> int:
 
 @kernel
 def score_worth(row: Row, day: int, rules: Rules, scores: Scores) -> None:
-    """Fill worth and money at risk; ``score_risk`` comes first."""
+    """Fill worth, money at risk and the part of it that can be saved; ``score_risk`` comes first."""
     worth = worth_cents(row, day, rules)
+    ahead = max(0.0, float(scores["risk"]) - gone_probability(float(row["odds"])))
+    scores["savable_cents"] = round_half_even(float(worth) * ahead)
     scores["worth_cents"] = worth
     scores["at_risk_cents"] = round_half_even(float(worth) * float(scores["risk"]))
 

@@ -58,30 +58,30 @@ def conclude_value(row: Row, now_ms: int, rules: Rules, scores: Scores, out: Rec
 
 
 @kernel
-def _floor_knows(row: Row, due: int, rules: Rules) -> bool:
+def _floor_knows(row: Row, told: int) -> bool:
     """Whether the floor has the wish to leave before it already, as the moment it is: one card says it."""
-    bits = due & int(rules["moments"])
+    bits = told
     if row["state"][SERVICE] != 0:
         bits |= int(row["failed_moments"])
     return bits & CANCEL_BIT != 0
 
 
 @kernel
-def wants_worth(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores) -> bool:
+def wants_worth(row: Row, now_ms: int, told: int, rules: Rules, scores: Scores) -> bool:
     """Whether the next churn conclusion depends on what the customer is worth (which is dear to compute)."""
     enters = scores["risk_ppm"] >= to_ppm(rules["churn_enter_probability"])
     rested = now_ms >= row["cooldown_until_ms"][CHURN]
-    return bool(row["state"][CHURN] == 0 and enters and rested) and not _floor_knows(row, due, rules)
+    return bool(row["state"][CHURN] == 0 and enters and rested) and not _floor_knows(row, told)
 
 
 @kernel
-def conclude_churn(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
+def conclude_churn(row: Row, now_ms: int, told: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
     """Churn risk: enter where money is at risk, escalate on high or jumping risk, leave when calm for days."""
     state = int(row["state"][CHURN])
     risk_ppm = int(scores["risk_ppm"])
     if state == 0:
         enough = scores["at_risk_cents"] >= rules["churn_min_at_risk_cents"]
-        if enough and wants_worth(row, now_ms, due, rules, scores):
+        if enough and wants_worth(row, now_ms, told, rules, scores):
             row["risk_calm_since_ms"] = NEVER
             return cross(row, CHURN, ENTERED, 1, now_ms, 0, out, at)
         return at
@@ -133,9 +133,8 @@ def conclude_cause(row: Row, now_ms: int, rules: Rules, scores: Scores, out: Rec
 
 
 @kernel
-def conclude_service(row: Row, now_ms: int, due: int, rules: Rules, out: Records, at: int) -> int:
-    """Service failure: tell the moments in ``due`` (a bit each) that the policy lists; leave when made good."""
-    told = due & int(rules["moments"])
+def conclude_service(row: Row, now_ms: int, told: int, rules: Rules, out: Records, at: int) -> int:
+    """Service failure: tell the moments in ``told``, a bit each (listed, owed or worth it); leave if made good."""
     state = int(row["state"][SERVICE])
     if told == 0:
         if state != 0 and _made_good(row, now_ms, rules):

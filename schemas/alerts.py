@@ -1,6 +1,7 @@
 """Outbound nouns: an alert, its evidence, and a dead letter, as they are written to their topics."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
@@ -25,8 +26,9 @@ KINDS = tuple(
 class Evidence:
     """One reason: what was found, over which window, and how much it moved the score.
 
-    ``contribution`` is in the score's own terms: log-hazard for churn, cents a year for value, 1 for a moment.
-    ``event_digests`` point at the newest events behind it (XXH64 of stream, customer id and event id, hex).
+    ``contribution`` is in the score's own terms: log-odds of the 90-day risk, cents of the year for value, 1 for a
+    moment. ``dp_ppm`` is by how much the risk would be lower without it. ``event_digests`` point at the newest
+    events behind it (XXH64 of stream, customer id and event id, hex).
     """
 
     name: str
@@ -35,6 +37,38 @@ class Evidence:
     window: str
     contribution: float
     event_digests: tuple[str, ...] = ()
+    dp_ppm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a path that clears: what changes, by how much, and of which case (its digest, hex) if of one."""
+
+    change: str
+    amount: int
+    unit: str
+    case_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gesture:
+    """A gesture of recovery and its arithmetic: saved = what is at stake x the chance to save, net = saved - cost.
+
+    The chance is the risk that the gesture takes away; for a moment's own remedy at least what the policy says of
+    the moment. ``break_even_ppm`` is by how much the risk must fall to earn the cost. ``hold_out``: this customer
+    is among those who get no proactive gestures, so that it can be learnt what gestures do.
+    """
+
+    name: str
+    cost_cents: int
+    risk_before_ppm: int
+    risk_after_ppm: int
+    chance_ppm: int
+    saved_cents: int
+    net_cents: int
+    break_even_ppm: int
+    recommended: bool
+    hold_out: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +93,15 @@ class Alert:
     company_share_ppm: int
     worth_cents: int
     at_risk_cents: int
+    savable_cents: int
+    stake_cents: int
     driver: str
     loyalty_stage: str
     evidence: tuple[Evidence, ...]
     actions: tuple[str, ...]
+    action_cents: tuple[int | None, ...]
+    gesture: Gesture | None
+    clear_path: tuple[tuple[Step, ...], ...]
     clears_when: tuple[str, ...]
     policy_version: int
     policy_digest: str
@@ -71,6 +110,21 @@ class Alert:
     def as_map(self) -> dict[str, Any]:
         """The alert as the map that is sent."""
         return {"version": VERSION, **asdict(self)}
+
+    @classmethod
+    def from_map(cls, sent: Mapping[str, Any]) -> "Alert":
+        """The alert that was sent as this map, in msgpack or JSON."""
+        fields = {name: value for name, value in sent.items() if name != "version"}
+        why = (Evidence(**{**one, "event_digests": tuple(one["event_digests"])}) for one in fields.pop("evidence"))
+        path = (tuple(Step(**step) for step in steps) for steps in fields.pop("clear_path"))
+        gesture = fields.pop("gesture")
+        lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list | tuple)}
+        return cls(
+            **{**fields, **lists},
+            evidence=tuple(why),
+            clear_path=tuple(path),
+            gesture=Gesture(**gesture) if gesture is not None else None,
+        )
 
     def to_msgpack(self) -> bytes:
         """The alert's bytes on the alerts topic."""

@@ -12,32 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.codes import Evidence, Moment, Term
+from schemas.codes import Evidence, Moment
+from schemas.rules import EVIDENCE, MOMENT_RULES, TERMS
 from schemas.settings import RELATIONS, Setting
 
 
 class PolicyError(ValueError):
     """A policy that cannot be used; the message names file, key, value and what is allowed."""
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceRule:
-    """How one kind of evidence weighs and fades."""
-
-    kind: Evidence
-    weight: float
-    half_life_days: float
-    doc: str
-
-
-@dataclass(frozen=True, slots=True)
-class TermRule:
-    """How one term weighs in the log-odds of the 90-day risk, and what it is for a customer like any other."""
-
-    term: Term
-    weight: float
-    mean: float
-    doc: str
 
 
 _S = Setting
@@ -153,6 +134,20 @@ SETTINGS: tuple[Setting, ...] = (
     _S("service", "quiet_days", 14, 1, 365, "clear after so many days with no failure and nothing open"),
     _S("service", "budget_per_day", 200, 1, 10**6, "service-failure alerts a day that the floors can act on"),
     _S("service", "rude_confidence", 0.7, 0.0, 1.0, "a rude call must be this sure to be told as one"),
+    _S("economics", "acquisition_cents", 6_000, 0, 10**8, "what winning a new customer in their place would take"),
+    _S("economics", "gesture_cents", 2_000, 0, 10**8, "a credit as a gesture of recovery"),
+    _S("economics", "least_return", 1.5, 0.0, 100.0, "recommend a gesture that saves this many times its cost"),
+    _S(
+        "economics",
+        "hold_out_share",
+        0.1,
+        0.0,
+        1.0,
+        "share of customers who get no proactive gestures, to learn",
+    ),
+    _S("economics", "claim_effort_cents", 2_500, 0, 10**8, "effort of a claim; below it a defect stays silent"),
+    _S("economics", "replacement_share", 0.6, 0.0, 1.0, "cost of a replacement as a share of the last price"),
+    _S("economics", "silence_probability", 0.1, 0.0, 1.0, "chance of being gone from which silence is unusual"),
     _S("hold", "failure_evidence", 0.5, 0.0, 100.0, "failure evidence, less recovery, that sets a hold by itself"),
     _S("hold", "quiet_days", 7, 0, 365, "lift after so many days without a reason"),
     _S("hold", "review_days", 30, 0, 365, "no review is asked for so long after a negative one"),
@@ -167,41 +162,6 @@ SETTINGS: tuple[Setting, ...] = (
     ),
 )
 
-EVIDENCE: tuple[EvidenceRule, ...] = (
-    EvidenceRule(Evidence.UNRESOLVED_REPEAT, 1.3, 30, "repeat contacts for one unsolved problem, as log1p"),
-    EvidenceRule(Evidence.ESCALATION_DENIED, 1.6, 45, "a supervisor was refused"),
-    EvidenceRule(Evidence.RUDE_CALL, 1.9, 45, "a rude call or a very low mood"),
-    EvidenceRule(Evidence.WRONG_PART, 0.7, 60, "wrong parts, two count at most"),
-    EvidenceRule(Evidence.CALLBACK_MISSED, 0.6, 30, "a promised callback did not come"),
-    EvidenceRule(Evidence.NEGATIVE_REVIEW, 1.5, 60, "a public negative review"),
-    EvidenceRule(Evidence.RECOVERY, -0.6, 60, "a replacement, a granted escalation, a solved case"),
-    EvidenceRule(Evidence.LOW_CSAT, 0.25, 45, "a low satisfaction score"),
-    EvidenceRule(Evidence.CANCEL_REQUEST, 1.0, 30, "the customer asked to leave, one counts at most"),
-    EvidenceRule(Evidence.BROKEN_PROMISE, 0.8, 45, "promise reversed, upsell as remedy, specification not met"),
-    EvidenceRule(
-        Evidence.LEAVING_SIGNAL, 0.8, 30, "a rival's offer heard, an appeal to an executive, a lost deal"
-    ),
-    EvidenceRule(Evidence.REPAIR_TROUBLE, 0.8, 60, "a repair overdue, the same fault again"),
-    EvidenceRule(
-        Evidence.UNANSWERED_TICKET, 1.2, 1, "log1p of the weeks the oldest ticket waits; live, never decays"
-    ),
-)
-
-TERMS: tuple[TermRule, ...] = (
-    TermRule(Term.FILTER, 1.0, -4.6, "log-odds of the alive filter's own 90-day risk"),
-    TermRule(Term.REPEATS, 0.0, 0.0, "log1p of the repeat purchase days"),
-    TermRule(Term.OVERDUE, 0.0, 0.0, "logarithm of the silence in the customer's own gaps, 0.05 to 10"),
-    TermRule(Term.REGULAR, 1.2, 0.0, "own gaps beyond two, of somebody who buys regularly; four at most"),
-    TermRule(Term.GONE, 0.0, 0.0, "log-odds of being gone already, -4.6 to 6.9; 0 while fees are paid"),
-    TermRule(Term.TENURE, 0.0, 0.0, "log1p of the months since the first purchase"),
-    TermRule(Term.OPEN_CASES, 0.0, 0.0, "open cases"),
-    TermRule(Term.OPEN_AGE, 0.0, 0.0, "log1p of the weeks the oldest case has been open"),
-    TermRule(Term.OPEN_CONTACTS, 0.0, 0.0, "log1p of the contacts that the open case with the most of them took"),
-    TermRule(Term.SUBSCRIBED, 0.0, 0.0, "1 while fees are paid"),
-    TermRule(Term.CANCEL, 3.5, 0.0, "the wish to leave, decayed, one at most: half of those who say so go"),
-    TermRule(Term.FEE_OVERDUE, 1.0, 0.0, "weeks a fee is missing, two at most"),
-)
-
 RECORD = np.dtype(
     [(one.name, "<f8" if isinstance(one.default, float) else "<i8") for one in SETTINGS]
     + [
@@ -209,11 +169,15 @@ RECORD = np.dtype(
         ("half_life_days", "<f8", len(EVIDENCE)),
         ("risk_weight", "<f8", len(TERMS)),
         ("risk_mean", "<f8", len(TERMS)),
+        ("saves", "<f8", len(MOMENT_RULES) + 1),
+        ("moment_gesture_cents", "<i8", len(MOMENT_RULES) + 1),
+        ("moment_floor_minutes", "<f8", len(MOMENT_RULES) + 1),
         ("moments", "<i8"),
         ("version", "<i8"),
     ]
 )
-"""What kernels read: each setting under ``section_key``, weights of evidence and of the risk, a moment mask."""
+"""What kernels read: each setting under ``section_key``; weights of evidence and of the risk; of each moment (by
+its code) what it saves and takes; a moment mask."""
 
 ALL_MOMENTS = tuple(one.name.lower() for one in Moment)
 
@@ -246,7 +210,8 @@ def parse(toml: str, origin: str = "policy") -> Policy:
     _read_terms(sections, record, origin)
     _read_settings(sections, record, origin)
     _read_evidence(_table(sections.pop("evidence", {}), "evidence", origin), record, origin)
-    known = sorted({one.section for one in SETTINGS} | {"policy", "evidence"})
+    _read_saves(_table(sections.pop("saves", {}), "saves", origin), record, origin)
+    known = sorted({one.section for one in SETTINGS} | {"policy", "evidence", "saves"})
     _nothing_left(sections, None, known, origin)
     _check_together(record[0], origin)
     return Policy(int(version), toml, record)
@@ -280,6 +245,11 @@ def default_toml() -> str:
             f"weight = {term.weight}  # {term.doc}",
             f"mean = {term.mean}",
         ]
+    lines += ["", "# chance that acting on a moment keeps the customer, what is given, and the time it takes"]
+    for one_moment in MOMENT_RULES:
+        lines += [f"[saves.{one_moment.moment.name.lower()}]  # {one_moment.doc}"]
+        lines += [f"probability = {one_moment.probability}", f"gesture_cents = {one_moment.gesture_cents}"]
+        lines += [f"floor_minutes = {one_moment.floor_minutes}"]
     return "\n".join(lines) + "\n"
 
 
@@ -350,6 +320,20 @@ def _read_terms(sections: dict[str, Any], record: NDArray[np.void], origin: str)
         record["risk_weight"][0, rule.term] = _number(table.pop("weight", rule.weight), weight, origin)
         record["risk_mean"][0, rule.term] = _number(table.pop("mean", rule.mean), mean, origin)
         _nothing_left(table, section, ("weight", "mean"), origin)
+
+
+def _read_saves(tables: dict[str, Any], record: NDArray[np.void], origin: str) -> None:
+    for rule in MOMENT_RULES:
+        name = rule.moment.name.lower()
+        section = f"saves.{name}"
+        table = _table(tables.pop(name, {}), section, origin)
+        chance = Setting(section, "probability", rule.probability, 0, 1, "")
+        cents = Setting(section, "gesture_cents", rule.gesture_cents, 0, 10**8, "")
+        minutes = Setting(section, "floor_minutes", rule.floor_minutes, 0, 24 * 60, "")
+        for column, one in (("saves", chance), ("moment_gesture_cents", cents), ("moment_floor_minutes", minutes)):
+            record[column][0, rule.moment] = _number(table.pop(one.key, one.default), one, origin)
+        _nothing_left(table, section, (chance.key, cents.key, minutes.key), origin)
+    _nothing_left(tables, "saves", [rule.moment.name.lower() for rule in MOMENT_RULES], origin)
 
 
 def _check_together(record: Any, origin: str) -> None:

@@ -93,6 +93,8 @@ CUSTOMER = np.dtype(
         ("case_cause", "<u1", CASES),
         ("case_sku", "<u8", CASES),
         ("case_reason", "<u8", CASES),
+        ("case_alternative", "<u1", CASES),
+        ("case_price_percent", "<u4", CASES),
         ("case_period", "<i4", CASES),
         ("case_cost_cents", "<i8", (CASES, CASE_PERIODS, FAULTS)),
         ("cases_overflowed", "<u4"),
@@ -207,6 +209,7 @@ SCORES = np.dtype(
         ("year_contacts", "<i8"),
         ("worth_cents", "<i8"),
         ("at_risk_cents", "<i8"),
+        ("savable_cents", "<i8"),
     ]
 )
 """What is concluded from a row at one time; shares and probabilities in parts per million."""

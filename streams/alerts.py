@@ -1,81 +1,15 @@
 """Crossings become alerts: slots turn into names again, scores into evidence, and each alert gets its id."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-import numpy as np
-
-from kernels import evidence
-from kernels.cases import COMPANY_FLAGS, is_open, is_waiting
+from kernels import economics
 from schemas import codes
-from schemas.alerts import Alert, Evidence, Hold
+from schemas.alerts import Alert, Hold
 from schemas.policy import Policy
-from schemas.state import CASES, PERIODS, REFERENCES
-from streams import relations
-
-MOST_EVIDENCE = 5
-MOST_REFERENCES = 3
-
-KINDS_BEHIND: dict[codes.Evidence, tuple[codes.Kind, ...]] = {
-    codes.Evidence.UNRESOLVED_REPEAT: (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL),
-    codes.Evidence.ESCALATION_DENIED: (codes.Kind.ESCALATION_DENIED,),
-    codes.Evidence.RUDE_CALL: (codes.Kind.RUDE_CALL, codes.Kind.SENTIMENT),
-    codes.Evidence.WRONG_PART: (codes.Kind.PART_WRONG,),
-    codes.Evidence.CALLBACK_MISSED: (codes.Kind.CALLBACK_MISSED,),
-    codes.Evidence.NEGATIVE_REVIEW: (codes.Kind.REVIEW,),
-    codes.Evidence.RECOVERY: (
-        codes.Kind.FREE_REPLACEMENT,
-        codes.Kind.ESCALATION_GRANTED,
-        codes.Kind.TICKET_RESOLVED,
-        codes.Kind.CREDIT,
-        codes.Kind.CONCESSION,
-    ),
-    codes.Evidence.LOW_CSAT: (codes.Kind.CSAT,),
-    codes.Evidence.CANCEL_REQUEST: (codes.Kind.CANCEL_REQUEST,),
-    codes.Evidence.BROKEN_PROMISE: (
-        codes.Kind.PROMISE_REVERSED,
-        codes.Kind.UPSELL_AS_REMEDY,
-        codes.Kind.SPECIFICATION_GAP,
-    ),
-    codes.Evidence.LEAVING_SIGNAL: (
-        codes.Kind.COMPETITOR_OFFER,
-        codes.Kind.EXECUTIVE_APPEAL,
-        codes.Kind.DEAL_LOST,
-    ),
-    codes.Evidence.REPAIR_TROUBLE: (codes.Kind.REPAIR_IN, codes.Kind.TICKET_OPENED),
-}
-
-MOMENT_ACTIONS: dict[codes.Moment, tuple[str, ...]] = {
-    codes.Moment.RUDE_CALL: ("apologise_in_person", "single_owner"),
-    codes.Moment.ESCALATION_DENIED: ("escalate_to_supervisor", "single_owner"),
-    codes.Moment.WRONG_PART_TWICE: ("escalate_to_supervisor", "verify_part_before_shipping"),
-    codes.Moment.TICKET_UNANSWERED: ("answer_now",),
-    codes.Moment.CALLBACK_MISSED: ("call_back_now", "single_owner"),
-    codes.Moment.REPEAT_FAULT: ("repair_or_replace_goodwill",),
-    codes.Moment.REPAIR_OVERDUE: ("lend_a_replacement", "name_a_date"),
-    codes.Moment.PROMISE_REVERSED: ("keep_the_promise", "escalate_to_supervisor"),
-    codes.Moment.UPSELL_AS_REMEDY: ("offer_trade_in_or_third_party_parts",),
-    codes.Moment.EXECUTIVE_APPEAL: ("answer_from_an_executive",),
-    codes.Moment.SPECIFICATION_GAP: ("fix_glaring_problem", "offer_return"),
-    codes.Moment.DEFECT_REVIEW: ("send_replacement_without_asking",),
-    codes.Moment.CONTACT_BURST: ("fix_glaring_problem", "single_owner"),
-    codes.Moment.CONTACT_DURING_FAILURE: ("stop_marketing",),
-    codes.Moment.THIRD_CONTACT: ("settle_for_good", "single_owner"),
-    codes.Moment.APPEAL_UNANSWERED: ("answer_from_an_executive", "single_owner"),
-    codes.Moment.LOCKED_OUT: ("unlock", "fix_glaring_problem"),
-    codes.Moment.CANCEL_REQUESTED: ("ask_why_and_settle", "stop_marketing"),
-}
-
-RELATIONS = (
-    codes.Machine.GAMING,
-    codes.Machine.BEST,
-    codes.Machine.REFERRAL,
-    codes.Machine.GEM,
-    codes.Machine.NEWS,
-)
-"""Machines whose alerts ``streams.relations`` puts together."""
+from streams import actions, clearpath, gestures, relations, words
+from streams.reasons import evidence_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +42,10 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
     told = machine is codes.Machine.SERVICE and crossing["moment"]
     moment = codes.Moment(int(crossing["moment"])) if told else None
     episode, number = int(crossing["episode"]), int(crossing["number"])
+    gesture = gestures.of(crossed.customer, machine, crossing, row, policy, moment)
+    todo = actions.of(machine, crossing, row, policy, moment, gesture)
+    left = crossing["change"] == codes.Change.CLEARED
+    path = () if left else clearpath.find(row, machine, int(crossing["now_ms"]), policy)
     return Alert(
         alert_id=alert_id(app_id, crossed.customer, kind, episode, number),
         kind=kind,
@@ -129,9 +67,14 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
         at_risk_cents=int(crossing["at_risk_cents"]),
         driver=relations.driver(machine, crossing, row, policy, moment),
         loyalty_stage=relations.loyalty_stage(row, int(crossing["now_ms"]), int(crossing["gone_ppm"])),
-        evidence=tuple(_evidence(machine, crossing, row, policy, moment)),
-        actions=_actions(machine, crossing, row, policy, moment),
-        clears_when=_clears_when(machine, crossing, row, policy),
+        savable_cents=int(crossing["savable_cents"]),
+        stake_cents=economics.stake_cents(int(crossing["worth_cents"]), policy.record[0]),
+        evidence=tuple(evidence_of(machine, crossing, row, policy, moment)),
+        actions=todo,
+        action_cents=actions.cents(todo, row, policy, moment),
+        gesture=gesture,
+        clear_path=path,
+        clears_when=tuple(words.steps_told(steps) for steps in path),
         policy_version=policy.version,
         policy_digest=policy.digest,
         within_budget=within_budget,
@@ -154,138 +97,3 @@ def hold(crossed: Crossed, policy: Policy) -> Hold:
         ),
         policy_version=policy.version,
     )
-
-
-def _evidence(
-    machine: codes.Machine, crossing: Any, row: Any, policy: Policy, moment: codes.Moment | None
-) -> list[Evidence]:
-    if machine in (codes.Machine.VALUE, codes.Machine.CAUSE):
-        return _money(machine, crossing, row, policy)
-    if machine in RELATIONS:
-        facts = relations.evidence_of(machine, crossing, row, policy)
-        return [*facts, *(_failures(crossing, row, policy)[:2] if machine is codes.Machine.BEST else ())]
-    found = _failures(crossing, row, policy)
-    if machine is codes.Machine.SERVICE and moment is not None:
-        trigger = (f"{int(crossing['trigger_digest']):016x}",) if crossing["trigger_kind"] else ()
-        return [
-            Evidence(moment.name.lower(), 1.0, "moment", "now", 1.0, trigger),
-            *found[: MOST_EVIDENCE - 1],
-        ]
-    return found[:MOST_EVIDENCE]
-
-
-def _failures(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
-    """Evidence of failure by what it adds to the hazard's logarithm, strongest first; silence beside it."""
-    rule = policy.record[0]
-    now_ms = int(crossing["now_ms"])
-    found = []
-    values = np.empty(evidence.TERMS)
-    evidence.terms(row, now_ms, values)
-    for which in codes.Evidence:
-        term = float(values[which])
-        contribution = round(float(rule["weight"][which]) * term, 6)
-        if contribution != 0.0:
-            name = which.name.lower()
-            window = f"half-life {float(rule['half_life_days'][which]):g} d"
-            if which is codes.Evidence.UNANSWERED_TICKET:
-                found.append(Evidence(name, round(term, 6), "log1p(weeks)", "now", contribution, ()))
-            else:
-                value = round(float(row["evidence"][which]), 6)
-                references = _references(row, KINDS_BEHIND[which])
-                found.append(Evidence(name, value, "decayed count", window, contribution, references))
-    found.sort(key=lambda one: (-abs(one.contribution), one.name))
-    gone = int(crossing["gone_ppm"]) / 1_000_000
-    if gone >= 0.05:
-        days = int(row["day"]) - max(int(row["last_purchase_day"]), int(row["first_day"]))
-        found.insert(0, Evidence("silence", float(days), "days", "since last purchase", round(gone, 6), ()))
-    return found
-
-
-def _money(machine: codes.Machine, crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
-    """The year's money by fault, and how often the customer came.
-
-    The contributions add up to the net that was judged: the raw one for ``fix_the_cause``, for value the one
-    without the company's cost and with the benefit of the doubt (up to a cent a period of rounding).
-    """
-    period = int(row["day"]) // 28
-    held = [
-        bucket % PERIODS
-        for bucket in range(period - PERIODS + 1, period + 1)
-        if int(row["period_head"]) - PERIODS < bucket <= int(row["period_head"])
-    ]
-    margin = float(sum(int(row["period_margin_cents"][at]) for at in held))
-    out = [Evidence("margin", margin, "cents", "364 d", margin)]
-    for fault in codes.Fault:
-        cents = sum(int(row["period_cost_cents"][at, fault]) for at in held)
-        companys = fault is codes.Fault.COMPANY
-        counted = float(-cents) if machine is codes.Machine.CAUSE or not companys else 0.0
-        if fault is codes.Fault.UNKNOWN and machine is codes.Machine.VALUE:
-            counted = float(round(counted * float(policy.record["value_unknown_share"][0])))
-        out.append(Evidence(f"cost_{fault.name.lower()}", float(cents), "cents", "364 d", counted))
-    behind = _references(row, (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL))
-    contacts, window = int(crossing["contacts"]), f"{int(crossing['periods'])} x 28 d"
-    if machine is codes.Machine.CAUSE:
-        contacts, window = int(crossing["year_contacts"]), "364 d"
-    out.append(Evidence("contacts", float(contacts), "contacts", window, 0.0, behind))
-    return out
-
-
-def _references(row: Any, kinds: Sequence[codes.Kind]) -> tuple[str, ...]:
-    """Digests of the newest remembered events of these kinds, newest first."""
-    newest = sorted(
-        (int(row["reference_ms"][at]), int(row["reference_digest"][at]))
-        for at in range(REFERENCES)
-        if int(row["reference_kind"][at]) in kinds
-    )
-    return tuple(f"{digest:016x}" for _, digest in newest[::-1][:MOST_REFERENCES])
-
-
-def _actions(
-    machine: codes.Machine, crossing: Any, row: Any, policy: Policy, moment: codes.Moment | None
-) -> tuple[str, ...]:
-    if crossing["change"] == codes.Change.CLEARED:
-        return ()
-    if machine in RELATIONS:
-        return relations.actions_of(machine, crossing, policy)
-    if machine is codes.Machine.SERVICE and moment is not None:
-        return MOMENT_ACTIONS[moment]
-    if machine is codes.Machine.VALUE:
-        severe = crossing["after"] == 2
-        return ("account_review", "charge_for_service") if severe else ("self_service_shift", "account_review")
-    if machine is codes.Machine.CAUSE:
-        return ("fix_glaring_problem", "single_owner")
-    if any(is_waiting(row, slot) for slot in range(CASES)):
-        return ("answer_now", "single_owner")
-    if row["evidence"][codes.Evidence.WRONG_PART] > 1 or row["evidence"][codes.Evidence.ESCALATION_DENIED] > 0.5:
-        return ("escalate_to_supervisor", "single_owner")
-    if row["evidence"][codes.Evidence.NEGATIVE_REVIEW] > 0.5:
-        return ("send_replacement_without_asking",)
-    return ("reconnect_without_selling",)
-
-
-def _clears_when(machine: codes.Machine, crossing: Any, row: Any, policy: Policy) -> tuple[str, ...]:
-    """What has to happen for this state to be left, nearest first; empty once it is left."""
-    if crossing["change"] == codes.Change.CLEARED:
-        return ()
-    if machine in RELATIONS:
-        return relations.clears_when(machine, policy)
-    rule = policy.record[0]
-    open_slots = [slot for slot in range(CASES) if is_open(row, slot)]
-    if machine is codes.Machine.VALUE:
-        below = float(rule["value_clear_probability"])
-        return (
-            f"probability of a negative year below {below:g} after {int(rule['value_dwell_days'])} days",
-            f"company's share of the cost at least {float(rule['value_company_share_clear']):g}",
-        )
-    cases = "the open case" if len(open_slots) == 1 else f"{len(open_slots)} open cases"
-    if machine is codes.Machine.CAUSE:
-        share = float(rule["value_cause_share_clear"])
-        return (f"company's share of the cost below {share:g}", "a year that brings more than it costs")
-    owed = [f"{cases} settled"] if open_slots else []
-    if any(int(row["case_flags"][slot]) & COMPANY_FLAGS for slot in open_slots):
-        owed = [f"{cases} settled, the company's own fault among them"]
-    if machine is codes.Machine.SERVICE:
-        quiet = f"{int(rule['service_quiet_days'])} quiet days with nothing owed"
-        return (*owed, "a replacement, a credit or a granted escalation, with nothing open", quiet)
-    calm = f"risk at most {float(rule['churn_clear_probability']):g} for {int(rule['churn_clear_days'])} days"
-    return (*owed, "a purchase, with nothing open", calm)

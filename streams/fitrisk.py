@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from kernels import hindsight, regression
 from kernels.elementary import exp, log
 from schemas.codes import Evidence, Term
-from schemas.policy import EVIDENCE, TERMS, Policy
+from schemas.policy import Policy
+from schemas.rules import EVIDENCE, TERMS
 from streams.histories import Progress
 from streams.past import LOOK_DAYS, Look, Looks, Past
 from streams.riskreport import Bin, RiskFit, Settings, Weighed, error_of, merged, policy_of

@@ -208,8 +208,8 @@ class Pipeline:
                     *(self._scores, self.arena.dirty, self._out, self._copies),
                 )
                 found += list(self._crossed(crossed))
-            # Slots differ after a restore, names do not: the order and the budget must not depend on slots.
-            found.sort(key=lambda one: (one.customer, int(one.crossing["machine"])))
+            # What can be saved comes first, within the budget too. Slots differ after a restore, names do not.
+            found.sort(key=_urgency)
             self._say(found, rules, outcome)
             outcome.ticks.append(tick_ms)
 
@@ -302,6 +302,10 @@ class Pipeline:
         from streams.warmup import exercise
 
         exercise(cls)
+
+
+def _urgency(one: alerts.Crossed) -> tuple[int, str, int]:
+    return -int(one.crossing["savable_cents"]), one.customer, int(one.crossing["machine"])
 
 
 def _refusal(block: Block, at: int) -> DeadLetter:

@@ -10,6 +10,15 @@ from schemas import codes
 from schemas.alerts import Evidence
 from schemas.policy import Policy
 
+RELATIONS = (
+    codes.Machine.GAMING,
+    codes.Machine.BEST,
+    codes.Machine.REFERRAL,
+    codes.Machine.GEM,
+    codes.Machine.NEWS,
+)
+"""Machines whose alerts are put together here."""
+
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 PPM = 1_000_000

@@ -4,9 +4,10 @@ The customer's id is the only thing said about who it is. A customer whose costs
 that: a label that judges a person has no place on a floor that must serve everyone with respect.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.alerts import Alert
+from schemas.alerts import Alert, Step
 
 MOMENTS: dict[str, str] = {
     "rude_call": "an agent was rude",
@@ -44,6 +45,16 @@ REASONS: dict[str, str] = {
     "repair_trouble": "trouble with a repair",
     "unanswered_ticket": "a ticket waits for an answer",
     "silence": "no purchase for longer than usual",
+    "regular": "a regular buyer has not come",
+    "overdue": "silence, by the customer's own measure",
+    "repeats": "how often they bought",
+    "gone": "they may have gone already",
+    "tenure": "how long they have been with us",
+    "open_cases": "cases are open",
+    "open_age": "a case has been open for long",
+    "open_contacts": "an open case took many contacts",
+    "subscribed": "fees are paid",
+    "fee_overdue": "a fee is missing",
     "margin": "margin of the year",
     "cost_company": "cost that we caused",
     "cost_customer": "cost that the customer caused",
@@ -71,11 +82,15 @@ REASONS: dict[str, str] = {
     "revenue": "a small revenue",
     "praise_or_growth": "they praised us, or they grow",
     "unthanked_referral": "they brought us someone and were not thanked",
+    "price_ratio": "what was offered is dearer",
 }
 """What each kind of evidence is called; one that is not listed is read out as it is written."""
 
+NOTE = "“We heard that it does not work as it should. Here is a new one; you need not do anything. We are sorry.”"
+"""What goes into a parcel that nobody asked for, so that it is understood."""
+
 ACTIONS: dict[str, str] = {
-    "account_review": "Have a person look at the whole account; letting go is the last choice, and a person's.",
+    "account_review": "Have a person look at the whole account: revenue is not value.",
     "answer_from_an_executive": "Answer from an executive's desk, within a day.",
     "answer_now": "Answer the ticket now, by name.",
     "ask_for_a_referral": "Ask for one introduction, by name, to someone with the same need; sell nothing in it.",
@@ -94,20 +109,48 @@ ACTIONS: dict[str, str] = {
     "charge_for_service": "Propose a fee that covers the service.",
     "escalate_to_supervisor": "Let a supervisor take over and call today.",
     "fix_glaring_problem": "Have the cause repaired; it is ours.",
+    "human_review_realign": "Let a person review, with the customer, how to go on; letting go is the last choice.",
     "keep_the_promise": "Keep the promise, or make good for it.",
     "lend_a_replacement": "Lend a replacement until the repair is back.",
     "name_a_date": "Name a date, and hold it.",
     "offer_return": "Offer to take it back for the full price.",
+    "offer_third_party_parts": "Offer parts from others, at no extra cost.",
+    "offer_trade_in": "Offer a trade-in, at no extra cost.",
     "offer_trade_in_or_third_party_parts": "Offer a trade-in, or parts from others, at no extra cost.",
     "reconnect_without_selling": "Call and ask how things are; sell nothing.",
     "repair_or_replace_goodwill": "Repair or replace it on the house, warranty or not.",
     "self_service_shift": "Offer self-service for the commonest reason of contact.",
-    "send_replacement_without_asking": "Send a replacement unasked, with a note why.",
+    "send_replacement_without_asking": f"Send a replacement unasked, with this note: {NOTE}",
     "single_owner": "Give it one owner, who stays until it is settled.",
     "stop_marketing": "Hold all marketing until it is settled.",
     "verify_part_before_shipping": "Check the next part by hand before it is sent.",
 }
 """The sentence for each action an alert may ask for."""
+
+GESTURES = {
+    "credit": "A credit",
+    "replacement": "A replacement",
+    "repair": "A repair on the house",
+    "part": "The right part",
+}
+"""What each gesture is called at the beginning of a sentence."""
+
+CHANGES = {
+    "settle_case": ("the open case settled", "{} open cases settled"),
+    "make_callback": ("the callback made", "{} callbacks made"),
+    "end_repair": ("the repair ended", "{} repairs ended"),
+    "answer_appeal": ("the letter to the top answered", "{} letters to the top answered"),
+    "thank_referrer": ("thanks for the customer they brought", "thanks for {} customers they brought"),
+    "recovery": ("a replacement, a credit or a granted escalation", "{} of them"),
+    "purchase": ("a purchase", "{} purchases"),
+    "name_cause": ("a case seen to be our doing", "{} cases seen to be our doing"),
+    "open_fault": ("a known fault of ours behind the calls", "{} known faults of ours"),
+    "referral_ask": ("the customer asked", "the customer asked"),
+    "quiet": ("a quiet day", "{} quiet days"),
+}
+"""What each step of a clear path is called, once and for several; ``margin`` is told with its amount."""
+
+MOST_PATHS_TOLD = 2
 
 TITLES = {
     "value_destroyer_entered": "costs exceed margin",
@@ -185,21 +228,63 @@ def in_words(alert: Alert, currency: str = "USD") -> Words:
     elif alert.kind.startswith((*PLEASANT, "gaming_suspected")):
         happened = _behind(alert)
     else:
-        happened = (*_behind(alert), _risk(alert, currency))
+        happened = (*_behind(alert), *_dearer(alert), _risk(alert, currency))
     do = tuple(ACTIONS.get(code, _spaced(code).capitalize() + ".") for code in alert.actions)
-    clears = (f"It clears with: {'; '.join(alert.clears_when)}.",) if alert.clears_when else ()
+    do += _gesture(alert, currency)
+    told = alert.clears_when[:MOST_PATHS_TOLD]
+    clears = (f"It clears with: {'; or '.join(told)}.",) if told else ()
     calm = alert.kind.endswith("_cleared") or alert.kind.startswith(PLEASANT)
     return Words(title, happened, do, clears, urgent=not calm)
 
 
 def _risk(alert: Alert, currency: str) -> str:
     at_risk = money(alert.at_risk_cents, currency)
-    return f"The chance to lose them within 90 days is {percent(alert.risk_ppm)}; {at_risk} are at stake."
+    return f"The chance to lose them within 90 days is {percent(alert.risk_ppm)}; {at_risk} are at risk."
+
+
+def _dearer(alert: Alert) -> tuple[str, ...]:
+    """How dear the offered way out is, where it is known and dearer."""
+    ratios = [one.value for one in alert.evidence if one.name == "price_ratio" and one.value > 100]
+    return (f"What was offered instead costs {ratios[0]:g} % of the old price.",) if ratios else ()
+
+
+def _gesture(alert: Alert, currency: str) -> tuple[str, ...]:
+    """What a gesture would cost and save, where it pays; and where it would, but is held out."""
+    one = alert.gesture
+    if one is None or not (one.recommended or (one.hold_out and one.net_cents > 0)):
+        return ()
+    name = GESTURES.get(one.name, _spaced(one.name).capitalize())
+    cost, saved = money(one.cost_cents, currency), money(one.saved_cents, currency)
+    if one.hold_out:
+        return ("No gesture for now: this customer is one of those left without, to learn what gestures do.",)
+    return (f"{name} for {cost} pays: it is expected to save {saved}.",)
+
+
+def steps_told(steps: Sequence[Step]) -> str:
+    """One way to clear an alert, in words: what must change, and how many quiet days before or after it."""
+    parts: list[list[str]] = [[]]
+    for step in steps:
+        if step.change == "quiet":
+            parts += [[_told(step, step.amount)], []]
+            continue
+        phrase = _told(step, sum(other.change == step.change for other in steps))
+        if phrase not in parts[-1]:
+            parts[-1].append(phrase)
+    return ", then ".join(" and ".join(part) for part in parts if part)
+
+
+def _told(step: Step, count: int) -> str:
+    if step.change == "margin":
+        return f"{step.amount / 100:,.2f} more margin"
+    one, many = CHANGES.get(step.change, (_spaced(step.change), "{} times " + _spaced(step.change)))
+    return one if count == 1 else many.format(count)
 
 
 def _behind(alert: Alert) -> tuple[str, ...]:
     """What counts, strongest first; the moment itself stands in the title already."""
-    names = [one.name for one in alert.evidence if one.name != alert.moment]
+    hidden = {alert.moment, "baseline", "rest"}
+    weighing = (one for one in alert.evidence if one.contribution > 0 or one.name == "recovery")
+    names = [one.name for one in weighing if one.name not in hidden]
     reasons = dict.fromkeys(REASONS.get(name, _spaced(name)) for name in names[:3])
     return (f"Behind it: {'; '.join(reasons)}.",) if reasons else ()
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas import block, codec, state
-from schemas.alerts import KINDS, Alert, Evidence
+from schemas.alerts import KINDS, Alert, Evidence, Gesture, Step
 from schemas.codes import FIRST_PURCHASE_KIND, STATE_NAMES, Control, Driver, Kind, Machine, Moment, Reason, Stage
 from schemas.events import COMMON, DAY_MS, EVERYWHERE, FIELDS, SHAPES, TS_MIN_MS, VERSION, Field, Type
 from tests.oracle.hashing import of_event
@@ -81,25 +81,55 @@ ALERT_FIELDS: dict[str, str] = {
     "company_share_ppm": "share of those periods' cost that the company caused, parts per million",
     "worth_cents": "margin still to come if the customer is alive and stays, discounted, cents",
     "at_risk_cents": "`worth_cents` times `risk_ppm`, cents",
+    "savable_cents": "`worth_cents` times the part of the risk that lies ahead (risk less gone), cents",
+    "stake_cents": "worth (at least 0) and what winning another customer in their place would take, cents",
     "driver": "what it is about: " + ", ".join(f"`{one.name.lower()}`" for one in Driver),
     "loyalty_stage": "how far loyalty has grown: " + ", ".join(f"`{one.name.lower()}`" for one in Stage),
     "evidence": "why: a list of the maps below; failures strongest first, money in a fixed order",
     "actions": "what to do, best first; empty when cleared",
-    "clears_when": "what would clear it, nearest first, in words; empty when cleared",
+    "action_cents": "what each action costs, in their order; null where it is not known, cents",
+    "gesture": "of a failure or a risk: the gesture of recovery that was weighed, the map below; else null",
+    "clear_path": "up to four ways to clear it, smallest first: lists of the steps below, each tried",
+    "clears_when": "the same ways in words; empty when cleared",
     "policy_version": "version of the policy it was judged by",
     "policy_digest": "16 hex digits of what that policy says",
     "within_budget": "false once the day's service alerts exceed what the floors can act on",
 }
 
 EVIDENCE_FIELDS: dict[str, str] = {
-    "name": "a kind of evidence, a moment, `silence`, `margin`, `contacts`, a `cost_` column or a plain fact",
+    "name": "a kind of evidence, a moment, `silence` or another term of the risk, `margin`, `contacts`, "
+    "`price_ratio`, a `cost_` column, a plain fact; of churn risk also `baseline` (anyone's) and `rest`",
     "value": "how much was found, in `unit`",
-    "unit": "`decayed count`, `log1p(weeks)`, `days`, `cents`, `contacts`, `moment`, or what a fact counts",
+    "unit": "`decayed count`, `log1p(weeks)`, `days`, `cents`, `contacts`, `percent`, `moment`, "
+    "or what a term or a fact counts",
     "window": "over which time it was counted: a half-life, `364 d`, `n x 28 d`, `now`",
-    "contribution": "what it added: to the hazard's logarithm for failures, as a chance of being gone for "
-    "`silence`, cents for value (0 where it is not counted), 1 for a moment, 0 for a plain fact",
+    "contribution": "what it added: to the risk's log-odds (of churn risk they add up to it), cents for value "
+    "(0 where it is not counted), 1 for a moment, 0 for a plain fact",
     "event_digests": "at most three digests of the newest events behind it, newest first; of "
     "`top_product_line` and `rival` the digest (XXH64) of the name",
+    "dp_ppm": "by how much the risk would be lower without it, parts per million; 0 for money and moments",
+}
+
+GESTURE_FIELDS: dict[str, str] = {
+    "name": "`credit`, `replacement`, `repair` or `part`",
+    "cost_cents": "what it costs, cents",
+    "risk_before_ppm": "the 90-day risk now, parts per million",
+    "risk_after_ppm": "the risk with one more recovery and every open case settled, parts per million",
+    "chance_ppm": "the chance to save that is counted with: the fall of the risk; for a moment's own remedy "
+    "at least the policy's",
+    "saved_cents": "`stake_cents` times `chance_ppm`, cents",
+    "net_cents": "`saved_cents` less `cost_cents`, cents",
+    "break_even_ppm": "by how much the risk must fall to earn the cost, parts per million",
+    "recommended": "whether it saves enough times its cost, and the customer is not held out",
+    "hold_out": "whether the customer is one of those left without proactive gestures, to learn what they do",
+}
+
+STEP_FIELDS: dict[str, str] = {
+    "change": "`settle_case`, `make_callback`, `end_repair`, `recovery`, `purchase`, `margin`, `name_cause`, "
+    "`open_fault`, `answer_appeal`, `thank_referrer`, `referral_ask`, or `quiet`: days in which nothing else happens",
+    "amount": "how much: the smallest that clears, days rounded up to whole ones, margin to hundreds of cents",
+    "unit": "`case`, `callback`, `repair`, `gesture`, `purchase`, `cents`, `fault`, `appeal`, `thanks`, `message` or `days`",
+    "case_digest": "XXH64 of the case's id, hex; null where no case is meant",
 }
 
 CONTROLS: dict[Control, tuple[str, str]] = {
@@ -128,6 +158,10 @@ PYTHON_TYPES: dict[object, str] = {
     bool: "boolean",
     tuple[str, ...]: "list of texts",
     tuple[Evidence, ...]: "list of maps",
+    tuple[int | None, ...]: "list of whole numbers or null",
+    tuple[tuple[Step, ...], ...]: "list of lists of maps",
+    Gesture | None: "map or null",
+    int | None: "whole number or null",
 }
 
 
@@ -192,7 +226,7 @@ def fields() -> Iterator[str]:
     return table(("column", "field", "type", "unit", "bounds", "kept as", "meaning", "seed"), rows)
 
 
-def attributes(shape: type[Alert] | type[Evidence], meanings: dict[str, str]) -> Iterator[str]:
+def attributes(shape: type[Any], meanings: dict[str, str]) -> Iterator[str]:
     """The fields of an outbound record."""
     rows = [(f"`{one.name}`", PYTHON_TYPES[one.type], meanings[one.name]) for one in dataclasses.fields(shape)]
     return table(("field", "type", "meaning and unit"), rows)
@@ -232,7 +266,9 @@ def generated() -> str:
         *(f"- States of {machine.name.lower()}, in order: {ticked(names)}." for machine, names in states),
         f"- Moments: {ticked(moment.name.lower() for moment in Moment)}.",
         *("", *attributes(Alert, ALERT_FIELDS), "", "## Evidence of an alert", ""),
-        *(*attributes(Evidence, EVIDENCE_FIELDS), "", "## Control entries of the ledger", ""),
+        *(*attributes(Evidence, EVIDENCE_FIELDS), "", "## Gesture of an alert", ""),
+        *(*attributes(Gesture, GESTURE_FIELDS), "", "## Steps of a clear path", ""),
+        *(*attributes(Step, STEP_FIELDS), "", "## Control entries of the ledger", ""),
         *table(
             ("entry", "code", "body", "meaning"),
             ((f"`{one.name.lower()}`", int(one), *CONTROLS[one]) for one in Control),

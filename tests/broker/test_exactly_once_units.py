@@ -129,7 +129,7 @@ def chat(number: int) -> Event:
 def an_alert(number: int) -> Alert:
     return Alert(
         *(f"{number:032x}", "churn_risk_entered", "C1", 1_700_000_000_000, "calm", "at_risk", 1, 1, None),
-        *(700_000, 1, 2, 3, 4, 5, 6, 7, 8, (), (), (), 1, parse("").digest),
+        *(700_000, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, (), (), (), None, (), (), 1, parse("").digest),
     )
 
 

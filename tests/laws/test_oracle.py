@@ -18,9 +18,9 @@ from tests.worlds import START_MS, world
 
 SAID = (
     *("alert_id", "kind", "customer_id", "ts_ms", "episode", "change", "moment", "state_before", "state_after"),
-    *("risk_ppm", "p_negative_ppm", "at_risk_cents", "within_budget"),
+    *("risk_ppm", "p_negative_ppm", "at_risk_cents", "savable_cents", "within_budget"),
 )
-NEARLY = {"risk_ppm": 2, "p_negative_ppm": 2, "at_risk_cents": 2}
+NEARLY = {"risk_ppm": 2, "p_negative_ppm": 2, "at_risk_cents": 2, "savable_cents": 2}
 """Rounded floats of two implementations may differ in the last unit or two; everything else is equal."""
 
 
@@ -71,6 +71,17 @@ def test_the_kernels_agree_with_the_oracle(seed: int, disorder_ms: int, span_day
     """Random worlds with every kind of event, late ones too: equal alerts, equal rows."""
     driver = Driver(now_ms=START_MS)
     feed(driver, world(seed, 250, customers=4, span_days=span_days, disorder_ms=disorder_ms))
+    driver.wait(days=20)
+    compare(driver.ledger[0])
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 10**9))
+def test_what_is_worth_telling_agrees_where_acting_is_dear(seed: int) -> None:
+    """Nothing but their worth at stake, minutes at five times the price: some moments are told, some are not."""
+    dear = "[economics]\nacquisition_cents = 0\n[cost]\nvoice_cents_per_minute = 375\n"
+    driver = Driver(now_ms=START_MS, policy=dear)
+    feed(driver, world(seed, 200, customers=4, span_days=60))
     driver.wait(days=20)
     compare(driver.ledger[0])
 

@@ -2,7 +2,7 @@
 
 from schemas import state
 from schemas.codes import CaseFlag, Cause, Fault
-from tests.oracle.rows import Row
+from tests.oracle.rows import Heard, Row
 
 COMPANY_FLAGS = (
     CaseFlag.DEFECT
@@ -21,6 +21,7 @@ BY_HAND = {Cause.COMPANY: Fault.COMPANY, Cause.CUSTOMER: Fault.CUSTOMER, Cause.N
 def forget(row: Row, slot: int) -> None:
     """A taken slot starts without costs and without a cause."""
     row.case_cause[slot], row.case_period[slot] = 0, state.NEVER
+    row.case_alternative[slot] = row.case_price_percent[slot] = 0
     row.case_cost_cents[slot] = [[0] * state.FAULTS for _ in range(state.CASE_PERIODS)]
 
 
@@ -56,3 +57,9 @@ def _move(row: Row, slot: int, to: Fault, froms: list[Fault]) -> None:
             if row.holds("period", period):
                 row.period_cost_cents[period % state.PERIODS][fault] -= cents
                 row.period_cost_cents[period % state.PERIODS][to] += cents
+
+
+def remember_way_out(row: Row, event: Heard, slot: int) -> None:
+    """What was offered instead of what is no longer made, and how much dearer it is: the last that was told."""
+    row.case_alternative[slot] = event.get("alternative") or row.case_alternative[slot]
+    row.case_price_percent[slot] = event.or_else("price_ratio_percent", row.case_price_percent[slot])

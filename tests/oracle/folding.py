@@ -253,6 +253,7 @@ def _update_case(row: Row, event: Heard, slot: int, same_fault: bool) -> None:
         row.case_wrong_parts[slot] = min(65_535, row.case_wrong_parts[slot] + 1)
     if event.is_contact:
         row.case_contacts[slot] = min(65_535, row.case_contacts[slot] + 1)
+    booking.remember_way_out(row, event, slot)
 
 
 def _callback(row: Row, event: Heard) -> None:

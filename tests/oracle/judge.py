@@ -17,7 +17,7 @@ from schemas import policy, state
 from schemas.block import Block, Entry, Source, decode
 from schemas.codes import ALERT_NAMES, STATE_NAMES, Change, Control, Kind, Machine, Moment
 from schemas.events import DAY_MS
-from tests.oracle import relating, scores, timers
+from tests.oracle import economics, relating, scores, timers
 from tests.oracle.folding import fold
 from tests.oracle.rows import HOUR_MS, Heard, Row, Rules, day_of, ppm
 
@@ -48,7 +48,7 @@ class Oracle:
         self._until: dict[Source, int] = {}
         self._least: int | None = None
         self._named: dict[str, bytes] = {}
-        self._budget_day, self._budget_used = -1, 0
+        self._budget = economics.Budget(partitions)
 
     def step(self, record: bytes, offset: int, append_ms: int | None = None) -> list[dict[str, Any]]:
         """The alerts of one ledger record, in order.
@@ -119,7 +119,7 @@ class Oracle:
             row.pending = 1
             row.pending_moments |= due
             return []
-        return self._conclude(event.customer, row, now, due)
+        return self._budget.spend(self._conclude(event.customer, row, now, due), self._rules)
 
     # Section 5: conclusions.
 
@@ -139,7 +139,7 @@ class Oracle:
         seen = relating.Seen(now, ppm(p90), gone, value.n, value.year_cents, value.year_contacts, worth)
         others = (row, self._rules, seen, self._move)
         before = list(row.state)
-        listed = due & self._rules.moments
+        listed = economics.worth_telling(row, self._rules, due & self._rules.moments, now)
         found = [
             (Machine.VALUE, self._value(row, value, now)),
             (Machine.CHURN, self._churn(row, ppm(p90), at_risk, listed, now)),
@@ -174,7 +174,8 @@ class Oracle:
                     "risk_ppm": ppm(p90),
                     "p_negative_ppm": value.p_negative_ppm,
                     "at_risk_cents": at_risk(),
-                    "within_budget": self._within_budget(now) if tells else True,
+                    "savable_cents": economics.savable_cents(row, self._rules, now),
+                    "within_budget": True,
                 }
             )
         return alerts
@@ -182,12 +183,6 @@ class Oracle:
     def _alert_id(self, customer: bytes, kind: str, episode: int, change: int) -> str:
         parts = (self._app_id.encode(), customer, kind.encode(), b"%d" % episode, b"%d" % change)
         return blake2b(b"\x1f".join(parts), digest_size=16).hexdigest()
-
-    def _within_budget(self, now: int) -> bool:
-        if day_of(now) > self._budget_day:
-            self._budget_day, self._budget_used = day_of(now), 0
-        self._budget_used += 1
-        return bool(self._budget_used <= -(-self._rules.service_budget_per_day // self._partitions))
 
     @staticmethod
     def _move(row: Row, machine: Machine, to: int, now: int) -> Change:
@@ -361,4 +356,4 @@ class Oracle:
             alerts += self._conclude(customer, after, max(tick, after.last_event_ms), due)
             if after != row:
                 self.rows[customer] = after
-        return alerts
+        return self._budget.spend(sorted(alerts, key=lambda one: -one["savable_cents"]), self._rules)

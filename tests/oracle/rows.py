@@ -69,6 +69,9 @@ class Rules:
         self.decay = [math.exp(-math.log(2) / days) for days in half_lives]
         self.moments = int(record["moments"])
         self.risk_weight: list[float] = record["risk_weight"].tolist()
+        self.saves: list[float] = record["saves"].tolist()
+        self.gesture_cents: list[int] = record["moment_gesture_cents"].tolist()
+        self.floor_minutes: list[float] = record["moment_floor_minutes"].tolist()
 
     def __getattr__(self, name: str) -> Any:
         try:

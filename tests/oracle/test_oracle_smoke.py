@@ -24,6 +24,7 @@ from schemas.codes import Evidence, Fault, Machine, Moment
 from schemas.events import DAY_MS, Event
 from schemas.policy import parse
 from tests.oracle import scores
+from tests.oracle.economics import Budget
 from tests.oracle.judge import Oracle
 from tests.oracle.rows import HOUR_MS, Row, Rules
 
@@ -149,6 +150,7 @@ def test_a_rude_call_is_told_once_and_cleared_by_a_recovery() -> None:
         "risk_ppm": round(risk * 1e6),
         "p_negative_ppm": alert["p_negative_ppm"],
         "at_risk_cents": 0,
+        "savable_cents": 0,
         "within_budget": True,
     }
     assert ledger.hear(START + 1, "rude_call", observer="qa", confidence=0.6) == []
@@ -306,7 +308,7 @@ def test_churn_is_entered_at_once_and_left_after_calm() -> None:
 
 def test_the_budget_of_a_day_is_shared_out() -> None:
     ledger = Ledger("[service]\nbudget_per_day = 3\n")
-    ledger.oracle._partitions = 2
+    ledger.oracle._budget = Budget(2)
     said = [ledger.hear(START + n, "escalation_denied", customer_id=f"c{n}")[0]["within_budget"] for n in range(3)]
     said += [
         ledger.hear(START + DAY_MS + n, "rude_call", observer="qa", customer_id=f"c{n}")[0]["within_budget"]

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.alerts import KINDS, Alert, Evidence
+from schemas.alerts import KINDS, Alert, Evidence, Step
 from schemas.codes import Evidence as Failure
 from schemas.codes import Moment
-from streams.alerts import MOMENT_ACTIONS
+from streams.actions import MOMENT_ACTIONS
 from streams.words import ACTIONS, MOMENTS, REASONS, TITLES, in_words, money, percent
 
 BASE = Alert(
@@ -31,6 +31,8 @@ BASE = Alert(
     company_share_ppm=0,
     worth_cents=40_000,
     at_risk_cents=12_050,
+    savable_cents=12_000,
+    stake_cents=46_000,
     driver="risk",
     loyalty_stage="repeat",
     evidence=(
@@ -38,7 +40,10 @@ BASE = Alert(
         Evidence("wrong_part", 1.8, "decayed count", "half-life 60 d", 1.26),
     ),
     actions=("escalate_to_supervisor", "verify_part_before_shipping"),
-    clears_when=("1 open case(s) settled", "14 quiet days"),
+    action_cents=(1_125, None),
+    gesture=None,
+    clear_path=((Step("settle_case", 1, "case", "0" * 16),), (Step("quiet", 14, "days"),)),
+    clears_when=("the open case settled", "14 quiet days"),
     policy_version=1,
     policy_digest="0" * 16,
 )
@@ -60,10 +65,10 @@ def test_a_failure_reads_as_such() -> None:
     assert in_words(BASE).lines() == [
         "c-7: we failed: the wrong part came twice",
         "Behind it: wrong parts were delivered.",
-        "The chance to lose them within 90 days is 41 %; 120.50 USD are at stake.",
+        "The chance to lose them within 90 days is 41 %; 120.50 USD are at risk.",
         "> Let a supervisor take over and call today.",
         "> Check the next part by hand before it is sent.",
-        "It clears with: 1 open case(s) settled; 14 quiet days.",
+        "It clears with: the open case settled; or 14 quiet days.",
     ]
 
 
@@ -73,8 +78,8 @@ def test_costs_are_told_as_costs() -> None:
         "A year is expected to bring -457.08 EUR; costs that we caused are left out.",
         "Counted: margin of the year 16.00 EUR; cost of ordinary service 206.00 EUR; 18 contacts.",
         "> Offer self-service for the commonest reason of contact.",
-        "> Have a person look at the whole account; letting go is the last choice, and a person's.",
-        "It clears with: 1 open case(s) settled; 14 quiet days.",
+        "> Have a person look at the whole account: revenue is not value.",
+        "It clears with: the open case settled; or 14 quiet days.",
     ]
 
 

@@ -24,7 +24,7 @@ import msgpack
 import numpy as np
 
 from schemas import block, codec, codes, events, state
-from schemas.alerts import Alert, DeadLetter, Evidence
+from schemas.alerts import Alert, DeadLetter, Evidence, Gesture, Step
 from schemas.block import Block, Entry, Source, Sourced
 from schemas.codes import FIRST_PURCHASE_KIND, Kind
 from schemas.events import Event
@@ -216,14 +216,19 @@ ALERT = Alert(
     company_share_ppm=1_000_000,
     worth_cents=51_234,
     at_risk_cents=21_126,
+    savable_cents=20_101,
+    stake_cents=57_234,
     driver="risk",
     loyalty_stage="loyal",
     evidence=(
-        Evidence("wrong_part_twice", 1.0, "moment", "now", 1.0, ("00000000000000ff",)),
+        Evidence("wrong_part_twice", 1.0, "moment", "now", 1.0, ("00000000000000ff",), 12_345),
         Evidence("recovery", 0.5, "decayed count", "half-life 60 d", -0.3),
     ),
     actions=("escalate_to_supervisor", "verify_part_before_shipping"),
-    clears_when=("1 open case(s) settled",),
+    action_cents=(1_125, None),
+    gesture=Gesture("part", 1_800, 412_345, 300_000, 250_000, 14_309, 12_509, 31_450, True, False),
+    clear_path=((Step("settle_case", 1, "case", "00000000000000fe"),), (Step("quiet", 14, "days"),)),
+    clears_when=("the open case settled", "14 quiet days"),
     policy_version=3,
     policy_digest="0123456789abcdef",
     within_budget=False,

@@ -1,0 +1,197 @@
+"""Why an alert was made: evidence that adds up to what was judged, each piece with its amount and its events."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kernels import churn, economics, evidence
+from kernels.cases import is_open
+from kernels.elementary import exp
+from kernels.settle import to_ppm
+from schemas import codes
+from schemas.alerts import Evidence
+from schemas.policy import Policy
+from schemas.state import CASES, PERIODS, REFERENCES
+from streams import relations
+from streams.relations import RELATIONS
+
+MOST_EVIDENCE = 5
+MOST_REFERENCES = 3
+DAY_MS = 86_400_000
+
+TERM_UNITS: dict[codes.Term, str] = {
+    codes.Term.REPEATS: "log1p(days)",
+    codes.Term.OVERDUE: "ln(own gaps)",
+    codes.Term.REGULAR: "own gaps",
+    codes.Term.GONE: "log-odds",
+    codes.Term.TENURE: "log1p(months)",
+    codes.Term.OPEN_CASES: "cases",
+    codes.Term.OPEN_AGE: "log1p(weeks)",
+    codes.Term.OPEN_CONTACTS: "log1p(contacts)",
+    codes.Term.SUBSCRIBED: "yes or no",
+    codes.Term.FEE_OVERDUE: "weeks",
+}
+"""What each term of the risk counts; the filter is told as silence, the wish to leave with its evidence."""
+
+KINDS_BEHIND: dict[codes.Evidence, tuple[codes.Kind, ...]] = {
+    codes.Evidence.UNRESOLVED_REPEAT: (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL),
+    codes.Evidence.ESCALATION_DENIED: (codes.Kind.ESCALATION_DENIED,),
+    codes.Evidence.RUDE_CALL: (codes.Kind.RUDE_CALL, codes.Kind.SENTIMENT),
+    codes.Evidence.WRONG_PART: (codes.Kind.PART_WRONG,),
+    codes.Evidence.CALLBACK_MISSED: (codes.Kind.CALLBACK_MISSED,),
+    codes.Evidence.NEGATIVE_REVIEW: (codes.Kind.REVIEW,),
+    codes.Evidence.RECOVERY: (
+        codes.Kind.FREE_REPLACEMENT,
+        codes.Kind.ESCALATION_GRANTED,
+        codes.Kind.TICKET_RESOLVED,
+        codes.Kind.CREDIT,
+        codes.Kind.CONCESSION,
+    ),
+    codes.Evidence.LOW_CSAT: (codes.Kind.CSAT,),
+    codes.Evidence.CANCEL_REQUEST: (codes.Kind.CANCEL_REQUEST,),
+    codes.Evidence.BROKEN_PROMISE: (
+        codes.Kind.PROMISE_REVERSED,
+        codes.Kind.UPSELL_AS_REMEDY,
+        codes.Kind.SPECIFICATION_GAP,
+    ),
+    codes.Evidence.LEAVING_SIGNAL: (
+        codes.Kind.COMPETITOR_OFFER,
+        codes.Kind.EXECUTIVE_APPEAL,
+        codes.Kind.DEAL_LOST,
+    ),
+    codes.Evidence.REPAIR_TROUBLE: (codes.Kind.REPAIR_IN, codes.Kind.TICKET_OPENED),
+}
+
+
+def evidence_of(
+    machine: codes.Machine, crossing: Any, row: Any, policy: Policy, moment: codes.Moment | None
+) -> list[Evidence]:
+    """What was found, strongest first: for a failure the moment itself before all else; for money, by fault."""
+    if machine in (codes.Machine.VALUE, codes.Machine.CAUSE):
+        return _money(machine, crossing, row, policy)
+    if machine in RELATIONS:
+        facts = relations.evidence_of(machine, crossing, row, policy)
+        return [*facts, *(_failures(crossing, row, policy)[:2] if machine is codes.Machine.BEST else ())]
+    if machine is codes.Machine.CHURN:
+        return [*_adding_up(crossing, row, policy), *_price_ratio(row)]
+    found = _failures(crossing, row, policy)
+    if machine is codes.Machine.SERVICE and moment is not None:
+        trigger = (f"{int(crossing['trigger_digest']):016x}",) if crossing["trigger_kind"] else ()
+        return [
+            Evidence(moment.name.lower(), 1.0, "moment", "now", 1.0, trigger),
+            *found[: MOST_EVIDENCE - 1],
+            *_price_ratio(row),
+        ]
+    return found[:MOST_EVIDENCE]
+
+
+def _failures(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
+    """What the risk's log-odds are made of beside what they are for anyone, strongest first.
+
+    A wish to leave is one reason, whether it counts through the filter or as a term of its own.
+    """
+    rule = policy.record[0]
+    now_ms, chance = int(crossing["now_ms"]), float(crossing["risk"])
+    parts = np.empty(1 + churn.TERMS + evidence.TERMS)
+    eta = churn.contributions(row, now_ms, rule, parts)
+    terms, found = np.empty(churn.TERMS), []
+    churn.terms_beside_filter(row, now_ms, rule, terms)
+    values = np.empty(evidence.TERMS)
+    evidence.terms(row, now_ms, values)
+    for term in codes.Term:
+        added = float(parts[1 + term])
+        if added == 0.0:
+            continue
+        dp_ppm = to_ppm(chance - 1.0 / (1.0 + exp(added - eta)))
+        if term is codes.Term.FILTER:
+            days = float(churn.silent_days(row, now_ms // DAY_MS))
+            found.append(Evidence("silence", days, "days", "since last purchase", added, (), dp_ppm))
+        elif term is not codes.Term.CANCEL:
+            value = round(float(terms[term]), 6)
+            found.append(Evidence(term.name.lower(), value, TERM_UNITS[term], "now", added, (), dp_ppm))
+    for which in codes.Evidence:
+        added = float(parts[1 + churn.TERMS + which])
+        if which is codes.Evidence.CANCEL_REQUEST:
+            added += float(parts[1 + codes.Term.CANCEL])
+        if added == 0.0:
+            continue
+        dp_ppm = to_ppm(chance - economics.risk_without(row, int(which), now_ms, rule))
+        found.append(_decayed(row, which, float(values[which]), added, dp_ppm, policy))
+    found = [replace(one, contribution=round(one.contribution, 6)) for one in found]
+    found = [one for one in found if one.contribution != 0.0]
+    return sorted(found, key=lambda one: (-abs(one.contribution), one.name))
+
+
+def _decayed(row: Any, which: codes.Evidence, term: float, added: float, dp_ppm: int, policy: Policy) -> Evidence:
+    """One kind of failure or recovery as it stands, with the events behind it."""
+    name = which.name.lower()
+    if which is codes.Evidence.UNANSWERED_TICKET:
+        return Evidence(name, round(term, 6), "log1p(weeks)", "now", added, (), dp_ppm)
+    value = round(float(row["evidence"][which]), 6)
+    window = f"half-life {float(policy.record['half_life_days'][0][which]):g} d"
+    return Evidence(name, value, "decayed count", window, added, _references(row, KINDS_BEHIND[which]), dp_ppm)
+
+
+def _price_ratio(row: Any) -> list[Evidence]:
+    """How dear is what was offered in place of a product that is no longer made, where an open case knows."""
+    for slot in range(CASES):
+        percent = int(row["case_price_percent"][slot])
+        if percent > 0 and is_open(row, slot):
+            return [Evidence("price_ratio", float(percent), "percent", "now", 0.0)]
+    return []
+
+
+def _adding_up(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
+    """The strongest reasons between what anyone's log-odds are and what is not shown: together, the risk's own."""
+    now_ms = int(crossing["now_ms"])
+    parts = np.empty(1 + churn.TERMS + evidence.TERMS)
+    eta = churn.contributions(row, now_ms, policy.record[0], parts)
+    base = round(float(parts[0]), 6)
+    shown = _failures(crossing, row, policy)[:MOST_EVIDENCE]
+    rest = round(eta - base - sum(one.contribution for one in shown), 6)
+    return [
+        *shown,
+        Evidence("baseline", base, "log-odds", "anyone", base),
+        Evidence("rest", rest, "log-odds", "now", rest),
+    ]
+
+
+def _money(machine: codes.Machine, crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
+    """The year's money by fault, and how often the customer came.
+
+    The contributions add up to the net that was judged: the raw one for ``fix_the_cause``, for value the one
+    without the company's cost and with the benefit of the doubt (up to a cent a period of rounding).
+    """
+    period = int(row["day"]) // 28
+    held = [
+        bucket % PERIODS
+        for bucket in range(period - PERIODS + 1, period + 1)
+        if int(row["period_head"]) - PERIODS < bucket <= int(row["period_head"])
+    ]
+    margin = float(sum(int(row["period_margin_cents"][at]) for at in held))
+    out = [Evidence("margin", margin, "cents", "364 d", margin)]
+    for fault in codes.Fault:
+        cents = sum(int(row["period_cost_cents"][at, fault]) for at in held)
+        companys = fault is codes.Fault.COMPANY
+        counted = float(-cents) if machine is codes.Machine.CAUSE or not companys else 0.0
+        if fault is codes.Fault.UNKNOWN and machine is codes.Machine.VALUE:
+            counted = float(round(counted * float(policy.record["value_unknown_share"][0])))
+        out.append(Evidence(f"cost_{fault.name.lower()}", float(cents), "cents", "364 d", counted))
+    behind = _references(row, (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL))
+    contacts, window = int(crossing["contacts"]), f"{int(crossing['periods'])} x 28 d"
+    if machine is codes.Machine.CAUSE:
+        contacts, window = int(crossing["year_contacts"]), "364 d"
+    out.append(Evidence("contacts", float(contacts), "contacts", window, 0.0, behind))
+    return out
+
+
+def _references(row: Any, kinds: Sequence[codes.Kind]) -> tuple[str, ...]:
+    """Digests of the newest remembered events of these kinds, newest first."""
+    newest = sorted(
+        (int(row["reference_ms"][at]), int(row["reference_digest"][at]))
+        for at in range(REFERENCES)
+        if int(row["reference_kind"][at]) in kinds
+    )
+    return tuple(f"{digest:016x}" for _, digest in newest[::-1][:MOST_REFERENCES])
