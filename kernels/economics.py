@@ -60,6 +60,16 @@ def moment_cents(moment: int, rules: Rules) -> int:
 
 
 @kernel
+def reaching_out_cents(worth_cents: int, chance: float, gone: float, rules: Rules) -> int:
+    """What reaching out to somebody at risk is expected to save, cents, half to even.
+
+    ``chance`` of leaving within 90 days, of which ``gone`` has left already: those are hardly won back.
+    """
+    kept = float(rules["churn_saved_share"]) * max(0.0, chance - gone)
+    return saved_cents(stake_cents(worth_cents, rules), kept + float(rules["churn_won_back_share"]) * gone)
+
+
+@kernel
 def replacement_cents(row: Row, rules: Rules) -> int:
     """What a replacement costs: a share of the last price, at most the usual; that where no price is known."""
     usual = int(rules["cost_replacement_cents"])

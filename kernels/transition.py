@@ -4,7 +4,9 @@ from typing import Final
 
 from kernels import cases
 from kernels._jit import kernel
+from kernels.alive import gone_probability
 from kernels.attribution import repair_running
+from kernels.economics import reaching_out_cents
 from kernels.machine import CLEARED, ENTERED, ESCALATED, cross
 from kernels.relations import appeal_open
 from kernels.settle import to_ppm
@@ -76,15 +78,18 @@ def wants_worth(row: Row, now_ms: int, told: int, rules: Rules, scores: Scores) 
 
 @kernel
 def conclude_churn(row: Row, now_ms: int, told: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
-    """Churn risk: enter where money is at risk, escalate on high or jumping risk, leave when calm for days."""
+    """Churn risk: enter where reaching out pays, escalate on high or jumping risk, leave when calm for days."""
     state = int(row["state"][CHURN])
     risk_ppm = int(scores["risk_ppm"])
     if state == 0:
-        enough = scores["at_risk_cents"] >= rules["churn_min_at_risk_cents"]
-        if enough and wants_worth(row, now_ms, told, rules, scores):
-            row["risk_calm_since_ms"] = NEVER
-            return cross(row, CHURN, ENTERED, 1, now_ms, 0, out, at)
-        return at
+        if not wants_worth(row, now_ms, told, rules, scores):
+            return at
+        gone = gone_probability(float(row["odds"]))
+        saves = reaching_out_cents(int(scores["worth_cents"]), float(scores["risk"]), gone, rules)
+        if saves < rules["churn_action_cents"]:
+            return at
+        row["risk_calm_since_ms"] = NEVER
+        return cross(row, CHURN, ENTERED, 1, now_ms, 0, out, at)
     if risk_ppm <= to_ppm(rules["churn_clear_probability"]):
         if row["risk_calm_since_ms"] == NEVER:
             row["risk_calm_since_ms"] = now_ms

@@ -126,9 +126,10 @@ GESTURE_FIELDS: dict[str, str] = {
 
 STEP_FIELDS: dict[str, str] = {
     "change": "`settle_case`, `make_callback`, `end_repair`, `recovery`, `purchase`, `margin`, `name_cause`, "
-    "`open_fault`, `answer_appeal`, `thank_referrer`, `referral_ask`, or `quiet`: days in which nothing else happens",
+    "`open_fault`, `answer_appeal`, `thank_referrer`, `referral_ask`, or `quiet`: days without anything else",
     "amount": "how much: the smallest that clears, days rounded up to whole ones, margin to hundreds of cents",
-    "unit": "`case`, `callback`, `repair`, `gesture`, `purchase`, `cents`, `fault`, `appeal`, `thanks`, `message` or `days`",
+    "unit": "`case`, `callback`, `repair`, `gesture`, `purchase`, `cents`, `fault`, `appeal`, `thanks`, `message` "
+    "or `days`",
     "case_digest": "XXH64 of the case's id, hex; null where no case is meant",
 }
 

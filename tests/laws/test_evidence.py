@@ -15,7 +15,7 @@ from tests.driver import Driver, feed
 from tests.stories.telling import START_MS, tell
 from tests.worlds import world
 
-EASY = "[churn]\nenter_probability = 0.05\nclear_probability = 0.04\nmin_at_risk_cents = 0\n"
+EASY = "[churn]\nenter_probability = 0.05\nclear_probability = 0.04\naction_cents = 0\n"
 FITTED = (
     EASY
     + "[risk]\nintercept = -0.7\n[risk.filter]\nweight = 0.6\nmean = -4.0\n"

@@ -42,6 +42,14 @@ def stake_cents(row: Row, rules: Rules, now: int) -> int:
     return int(max(0, scores.worth_cents(row, rules, now)) + rules.economics_acquisition_cents)
 
 
+def reaching_out_cents(row: Row, rules: Rules, now: int) -> int:
+    """What reaching out is expected to save: of the stake, by who may be kept and who may be won back."""
+    gone = row.odds / (1 + row.odds)
+    ahead = max(0.0, scores.risk(row, rules, now) - gone)
+    chance = rules.churn_saved_share * ahead + rules.churn_won_back_share * gone
+    return round(stake_cents(row, rules, now) * chance)
+
+
 def savable_cents(row: Row, rules: Rules, now: int) -> int:
     """Worth times the part of the risk that lies ahead."""
     gone = row.odds / (1 + row.odds)

@@ -7,7 +7,6 @@ to go unseen. ``folding.py`` is its section 2, ``scores.py`` its sections 3 and 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from functools import cache
 from hashlib import blake2b
 from typing import Any
@@ -142,7 +141,7 @@ class Oracle:
         listed = economics.worth_telling(row, self._rules, due & self._rules.moments, now)
         found = [
             (Machine.VALUE, self._value(row, value, now)),
-            (Machine.CHURN, self._churn(row, ppm(p90), at_risk, listed, now)),
+            (Machine.CHURN, self._churn(row, ppm(p90), listed, now)),
             (Machine.SERVICE, self._service(row, listed, now)),
             (Machine.CAUSE, self._cause(row, value, now)),
             (Machine.GAMING, relating.gaming(*others)),
@@ -238,7 +237,7 @@ class Oracle:
             return self._move(row, machine, 0, now)
         return None
 
-    def _churn(self, row: Row, risk_ppm: int, at_risk: Callable[[], int], listed: int, now: int) -> Change | None:
+    def _churn(self, row: Row, risk_ppm: int, listed: int, now: int) -> Change | None:
         rules, machine = self._rules, Machine.CHURN
         if row.state[machine] == 0:
             known = listed | (row.failed_moments if row.state[Machine.SERVICE] else 0)
@@ -246,7 +245,7 @@ class Oracle:
                 now >= row.cooldown_until_ms[machine]
                 and not known & 1 << Moment.CANCEL_REQUESTED
                 and risk_ppm >= rules.ppm("churn_enter_probability")
-                and at_risk() >= rules.churn_min_at_risk_cents
+                and economics.reaching_out_cents(row, rules, now) >= rules.churn_action_cents
             ):
                 row.risk_calm_since_ms = state.NEVER
                 return self._move(row, machine, 1, now)

@@ -11,7 +11,7 @@ def first_risk_day(days: list[int], until: int, after: int = 0) -> int | None:
     driver = Driver(now_ms=START_MS)
     for day in days:
         driver.now_ms = START_MS + day * DAY
-        driver.buys("purchase", amount_cents=12_000, margin_cents=5_000)
+        driver.buys("purchase", amount_cents=40_000, margin_cents=16_000)
     driver.wait(days=until - days[-1])
     told = [alert.ts_ms for alert in driver.alerts if alert.kind == "churn_risk_entered"]
     return next((day for at in told if (day := (at - START_MS) // DAY) > after), None)
