@@ -65,6 +65,9 @@ class Alert:
     policy_version: int
     policy_digest: str
     within_budget: bool = True
+    problem_id: str | None = None
+    problem: str | None = None
+    problem_customers: int = 0
 
     def as_map(self) -> dict[str, Any]:
         """The alert as the map that is sent."""

@@ -127,9 +127,6 @@ CUSTOMER = np.dtype(
         ("thanked_ms", "<i8"),
         ("referral_asked_ms", "<i8"),
         ("news_ms", "<i8"),
-        # what the whale curve holds of this customer
-        ("whale_cents", "<i8"),
-        ("whale_prize_cents", "<i8"),
         # the state machines
         ("state", "<u1", MACHINES),
         ("since_ms", "<i8", MACHINES),

@@ -13,6 +13,7 @@ from schemas import codes
 from schemas.alerts import PURPOSES, Alert, Evidence, Hold
 from schemas.policy import Policy
 from schemas.state import CASES, PERIODS, REFERENCES
+from streams.survey import Known, Survey, problem_in_words
 
 MOST_EVIDENCE = 5
 MOST_REFERENCES = 3
@@ -64,6 +65,23 @@ MOMENT_ACTIONS: dict[codes.Moment, tuple[str, ...]] = {
     codes.Moment.CANCEL_REQUESTED: ("ask_why_and_settle", "stop_marketing"),
 }
 
+OF_A_CASE = frozenset(
+    {
+        codes.Moment.WRONG_PART_TWICE,
+        codes.Moment.TICKET_UNANSWERED,
+        codes.Moment.CALLBACK_MISSED,
+        codes.Moment.REPEAT_FAULT,
+        codes.Moment.REPAIR_OVERDUE,
+        codes.Moment.PROMISE_REVERSED,
+        codes.Moment.UPSELL_AS_REMEDY,
+        codes.Moment.SPECIFICATION_GAP,
+        codes.Moment.CONTACT_BURST,
+        codes.Moment.THIRD_CONTACT,
+        codes.Moment.LOCKED_OUT,
+    }
+)
+"""Moments that happen in a case, so that the case's problem is theirs; rudeness, say, is nobody's sku."""
+
 
 @dataclass(frozen=True, slots=True)
 class Crossed:
@@ -86,7 +104,7 @@ def kind_of(crossing: Any) -> str:
     return f"{machine}_{codes.Change(int(crossing['change'])).name.lower()}"
 
 
-def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> Alert:
+def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool, survey: Survey) -> Alert:
     """The alert of one crossing, with its evidence, what to do, and what would clear it."""
     crossing, row = crossed.crossing, crossed.row
     machine = codes.Machine(int(crossing["machine"]))
@@ -94,6 +112,7 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
     states = codes.STATE_NAMES[machine]
     moment = codes.Moment(int(crossing["moment"])) if crossing["moment"] else None
     episode, number = int(crossing["episode"]), int(crossing["number"])
+    known = _problem(machine, crossing, row, moment, survey)
     return Alert(
         alert_id=alert_id(app_id, crossed.customer, kind, episode, number),
         kind=kind,
@@ -119,7 +138,21 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
         policy_version=policy.version,
         policy_digest=policy.digest,
         within_budget=within_budget,
+        problem_id=known.problem_id if known else None,
+        problem=problem_in_words(known.fault_id, known.sku, known.reason) if known else None,
+        problem_customers=known.customers if known else 0,
     )
+
+
+def _problem(
+    machine: codes.Machine, crossing: Any, row: Any, moment: codes.Moment | None, survey: Survey
+) -> Known | None:
+    """The glaring problem that the alert is one case of, if it is one."""
+    if crossing["change"] == codes.Change.CLEARED:
+        return None
+    if machine is codes.Machine.CAUSE or (machine is codes.Machine.SERVICE and moment in OF_A_CASE):
+        return survey.known(row, int(crossing["now_ms"]), machine is codes.Machine.CAUSE)
+    return None
 
 
 def hold(crossed: Crossed, policy: Policy) -> Hold:

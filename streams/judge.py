@@ -18,6 +18,7 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from schemas.alerts import Alert, DeadLetter, Hold
+from schemas.insights import Insight
 from schemas.state import LayoutError
 from streams.clock import monotonic_s
 from streams.config import Config
@@ -50,6 +51,7 @@ class Owned:
         self.alerts: list[Alert] = []
         self.refused: list[DeadLetter] = []
         self.holds: list[Hold] = []
+        self.insights: dict[bytes, Insight] = {}
         self.lock = asyncio.Lock()
         self.urgent = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
@@ -261,6 +263,8 @@ class Judge:
         applied.labels("repeated").inc(outcome.duplicates)
         for words in outcome.conflicts:
             log.warning("ledger partition %d: %s", partition, words)
+        # A backlog of midnights says much; only the last word on each matters.
+        one.insights.update((insight.key, insight) for insight in outcome.insights)
         if outcome.alerts or outcome.refused or outcome.holds:
             one.alerts += outcome.alerts
             one.refused += outcome.refused
@@ -289,9 +293,10 @@ class Judge:
             alerts, one.alerts = one.alerts, []
             refused, one.refused = one.refused, []
             holds, one.holds = one.holds, []
+            insights, one.insights = list(one.insights.values()), {}
             begun = monotonic_s()
             try:
-                await one.outbox.publish(snapshot.records, alerts, refused, holds)
+                await one.outbox.publish(snapshot.records, alerts, refused, holds, insights)
             except Fenced as error:
                 stop_now(Exit.FENCED, f"Ledger partition {partition}: {error}.")
             except NotPublished as error:

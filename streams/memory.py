@@ -140,7 +140,7 @@ class Position:
 
     def seen(self, key: bytes) -> None:
         """Count a restored record; a position resets the count, so records after it belong to nothing whole."""
-        if key[:1] in (b"c", Recent.KEY):
+        if key != self.KEY:
             self._since_position += 1
 
     def check_whole(self) -> None:

@@ -13,6 +13,7 @@ import aiokafka
 from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from schemas.alerts import Alert, DeadLetter, Hold
+from schemas.insights import Insight
 from streams.topics import MAX_RECORD_BYTES, TopicNames
 
 REQUEST_TIMEOUT_MS = 30_000
@@ -81,6 +82,7 @@ class Outbox:
         alerts: Sequence[Alert] = (),
         refused: Sequence[DeadLetter] = (),
         holds: Sequence[Hold] = (),
+        insights: Sequence[Insight] = (),
     ) -> None:
         """Write everything in one transaction; return once it is committed.
 
@@ -88,7 +90,9 @@ class Outbox:
         Raises ``Fenced`` or ``NotPublished``.
         """
         try:
-            await asyncio.wait_for(self._publish(records, alerts, refused, holds), PUBLISH_TIMEOUT_S)
+            await asyncio.wait_for(
+                self._publish(records, alerts, refused, holds, insights), PUBLISH_TIMEOUT_S
+            )
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced(type(error).__name__) from error
         except Exception as error:
@@ -100,6 +104,7 @@ class Outbox:
         alerts: Sequence[Alert],
         refused: Sequence[DeadLetter],
         holds: Sequence[Hold],
+        insights: Sequence[Insight],
     ) -> None:
         producer = self._producer
         await producer.begin_transaction()
@@ -116,12 +121,13 @@ class Outbox:
             (one.customer_id.encode(), one.to_msgpack(), []) for one in holds
         ]
         heard += await self._send_batches(self._topics.holds, kept)
+        heard += await self._send_batches(self._topics.insights, [(*one, []) for one in insights])
         heard += await self._send_batches(self._topics.customers, [(*one, []) for one in records])
         await asyncio.gather(*heard)
         await producer.commit_transaction()
 
     async def _send_batches(
-        self, topic: str, records: Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]
+        self, topic: str, records: Sequence[tuple[bytes, bytes | None, list[tuple[str, bytes]]]]
     ) -> list[Any]:
         """Hand records over in whole batches, which costs a fraction of handing over each; keep their order."""
         heard: list[Any] = []

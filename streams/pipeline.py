@@ -20,9 +20,11 @@ from schemas.block import Block, BlockError, Entry, Source, decode
 from schemas.codec import encode
 from schemas.codes import Change, Control, Machine, Reason
 from schemas.events import FIELD, Type
+from schemas.insights import Insight
 from streams import alerts
 from streams.arena import Arena, Customers, slots_of, unpack
 from streams.memory import Position, Recent, RestoreError, Snapshot
+from streams.survey import Survey
 from streams.ticking import Ticking
 
 MINUTE_MS = 60_000
@@ -55,6 +57,7 @@ class Outcome:
     alerts: list[Alert] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     refused: list[DeadLetter] = field(default_factory=list)
+    insights: list[Insight] = field(default_factory=list)
     applied: int = 0
     skipped: int = 0
     duplicates: int = 0
@@ -74,6 +77,7 @@ class Pipeline:
         self._recent = Recent()
         self._position = Position()
         self._ticking = Ticking()
+        self._survey = Survey(partition, partitions)
         self._moved = False
         self._scores = np.zeros(1, state.SCORES)
         self._out = np.zeros(CROSSINGS_ROOM, state.CROSSING)
@@ -188,6 +192,7 @@ class Pipeline:
         for i in np.flatnonzero(verdict == admit.FUTURE).tolist():
             outcome.refused.append(_refusal(block, i))
         slots = slots_of(block, verdict == admit.ADMITTED, self.arena)
+        self._survey.learn(block, events, verdict == admit.ADMITTED)
         verdict[verdict != admit.ADMITTED] = 0
         start = 0
         while start < block.n:
@@ -211,6 +216,8 @@ class Pipeline:
             # Slots differ after a restore, names do not: the order and the budget must not depend on slots.
             found.sort(key=lambda one: (one.customer, int(one.crossing["machine"])))
             self._say(found, rules, outcome)
+            if tick_ms % DAY_MS == 0:
+                outcome.insights += self._survey.midnight(self.arena, tick_ms, rules)
             outcome.ticks.append(tick_ms)
 
     def _crossed(self, count: int) -> Iterator[alerts.Crossed]:
@@ -231,7 +238,7 @@ class Pipeline:
         if service and crossed.crossing["change"] != Change.CLEARED:
             share = -(-int(rules.record["service_budget_per_day"][0]) // self.partitions)
             within = self._position.spend(int(crossed.crossing["now_ms"]) // DAY_MS, share)
-        return alerts.make(self.app_id, crossed, rules, within)
+        return alerts.make(self.app_id, crossed, rules, within, self._survey)
 
     def snapshot(self) -> Snapshot:
         """What changed since the last snapshot, as changelog records; the position is the last of them.
@@ -246,6 +253,7 @@ class Pipeline:
             for slot in self.arena.take_dirty()
         ]
         records += self._recent.take_dirty()
+        records += self._survey.take_dirty()
         self._position.publication += 1
         self._position.ledger = self._ledger
         records.append(self._position.pack(len(records) + 1, self._recent.count, self._ticking, self.policy))
@@ -266,6 +274,8 @@ class Pipeline:
         elif key == Position.KEY:
             toml = self._position.unpack(value, self._recent, self._ticking)
             self.policy = policies.parse(toml, "the stored policy") if toml is not None else None
+        else:
+            self._survey.restore(key, value)
 
     def restored(self, complete: bool = True) -> None:
         """End a restore. ``complete`` says whether the changelog was read to a proven end.

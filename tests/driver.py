@@ -40,6 +40,7 @@ class Driver:
     changelog: list[list[tuple[bytes, bytes]]] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
+    insights: dict[bytes, bytes | None] = field(default_factory=dict)
     refused: list[DeadLetter] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -123,6 +124,7 @@ class Driver:
                 self.outcomes.append(outcome)
                 self._unpublished[partition] += outcome.alerts
                 self._unpublished_holds[partition] += outcome.holds
+                self._unpublished_insights[partition].update(outcome.insights)
                 self.refused += outcome.refused
                 found += outcome.alerts
         return found
@@ -136,6 +138,8 @@ class Driver:
                 self._unpublished[partition] = []
                 self.holds += self._unpublished_holds[partition]
                 self._unpublished_holds[partition] = []
+                self.insights.update(self._unpublished_insights[partition])
+                self._unpublished_insights[partition] = {}
 
     def run(self) -> list[Alert]:
         """Consume, judge, publish; the new alerts."""
@@ -159,6 +163,7 @@ class Driver:
         self.pipelines = [Pipeline(self.app_id, at, self.partitions) for at in range(self.partitions)]
         self._unpublished: list[list[Alert]] = [[] for _ in range(self.partitions)]
         self._unpublished_holds: list[list[Hold]] = [[] for _ in range(self.partitions)]
+        self._unpublished_insights: list[dict[bytes, bytes | None]] = [{} for _ in range(self.partitions)]
         for pipeline, log in zip(self.pipelines, self.changelog, strict=True):
             for key, value in log:
                 pipeline.restore(key, value)

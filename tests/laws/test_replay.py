@@ -115,6 +115,7 @@ def test_crashes_change_nothing(seed: int, crashes: list[int]) -> None:
         crashing.judge(3)
         crashing.pipelines[0] = Pipeline("whaleline")
         crashing._unpublished = [[]]
+        crashing._unpublished_insights = [{}]
         for key, value in crashing.changelog[0]:
             crashing.pipelines[0].restore(key, value)
         crashing.pipelines[0].restored()
@@ -122,6 +123,7 @@ def test_crashes_change_nothing(seed: int, crashes: list[int]) -> None:
     crashing.publish()
     assert crashing.rows() == steady.rows()
     assert [alert.to_json() for alert in crashing.alerts] == [alert.to_json() for alert in steady.alerts]
+    assert crashing.insights == steady.insights
 
 
 @LAWS
