@@ -10,14 +10,14 @@ from kernels.attribution import BY_COMPANY, COMPANY, DAY_MS
 from kernels.digest import paired
 from kernels.scores import score_risk, score_worth
 from kernels.shapes import Records, Row, Rules, Scores
-from schemas.state import CASE_PERIODS, CASES, NEVER, PERIOD_DAYS
+from schemas.state import CASE_PERIODS, CASES, NEVER, PERIOD_DAYS, PERIODS
 
 WINDOW_MS: Final = PERIOD_DAYS * DAY_MS
 
 
 @kernel
 def problem_of(row: Row, slot: int) -> int:
-    """The problem a case belongs to: its known fault, else its sku with its reason; 0 where it has none of them."""
+    """The problem a case belongs to: its known fault, else its sku with its reason; 0 where it has none."""
     if int(row["case_flags"][slot]) & cases.KNOWN_FAULT:
         return int(np.uint64(row["case_id"][slot]))
     return paired(row["case_sku"][slot], row["case_reason"][slot])
@@ -36,51 +36,107 @@ def recent_cost_cents(row: Row, slot: int, day: int) -> int:
 
 @kernel
 def is_ours(row: Row, slot: int, cost_cents: int) -> bool:
-    """Whether the case is the company's doing: a human says so, or its flags do, or it cost us by our own fault."""
+    """Whether the case is the company's doing: a human says so, its flags do, or it cost us by our own fault."""
     cause = int(row["case_cause"][slot])
     return cost_cents > 0 or cause == BY_COMPANY or (cause == 0 and cases.is_companys(row, slot))
 
 
 @kernel
-def counts(row: Row, slot: int, now_ms: int, cost_cents: int) -> bool:
-    """Whether the case is ours, and open or heard of within 28 days."""
-    if row["case_id"][slot] == 0 or not is_ours(row, slot, cost_cents):
-        return False
+def is_recent(row: Row, slot: int, now_ms: int) -> bool:
+    """Whether the case is open, or was heard of within 28 days."""
     return cases.is_open(row, slot) or cases.last_heard_ms(row, slot) >= now_ms - WINDOW_MS
 
 
 @kernel
-def _same_before(out: Records, begin: int, end: int, problem: int) -> int:
-    """The place between ``begin`` and ``end`` that holds this problem already, else ``end``."""
+def company_cents(row: Row, day: int) -> int:
+    """What the company caused this customer to cost in the running period and the one before it."""
+    head = int(row["period_head"])
+    cents = 0
+    for period in range(day // PERIOD_DAYS - 1, day // PERIOD_DAYS + 1):
+        if head - PERIODS < period <= head:
+            cents += int(row["period_cost_cents"][period % PERIODS, COMPANY])
+    return cents
+
+
+@kernel
+def _goes_before(row: Row, slot: int, other: int) -> bool:
+    """Whether cost without a case is rather this case's than the other's: open, a known fault, heard of last."""
+    if cases.is_open(row, slot) != cases.is_open(row, other):
+        return cases.is_open(row, slot)
+    known = int(row["case_flags"][slot]) & cases.KNOWN_FAULT
+    if known != int(row["case_flags"][other]) & cases.KNOWN_FAULT:
+        return known != 0
+    return cases.last_heard_ms(row, slot) > cases.last_heard_ms(row, other)
+
+
+@kernel
+def _place_of(out: Records, begin: int, end: int, problem: int, heard_ms: int) -> int:
+    """Where between ``begin`` and ``end`` this problem stands; ``end``, made blank for it, when it does not."""
     for at in range(begin, end):
         if out[at]["problem"] == problem:
             return at
+    caused = out[end]
+    caused["problem"] = problem
+    caused["fault"] = 0
+    caused["sku"] = 0
+    caused["reason"] = 0
+    caused["flags"] = 0
+    caused["recent"] = 0
+    caused["open"] = 0
+    caused["cost_cents"] = 0
+    caused["at_risk_cents"] = 0
+    caused["first_ms"] = heard_ms
+    caused["last_ms"] = heard_ms
     return end
 
 
 @kernel
-def _add_case(row: Row, slot: int, cost_cents: int, caused: Row, first: bool) -> None:
-    opened_ms = int(row["case_opened_ms"][slot])
-    if first:
-        caused["fault"] = 0
-        caused["sku"] = 0
-        caused["reason"] = 0
-        caused["flags"] = 0
-        caused["open"] = 0
-        caused["cost_cents"] = 0
-        caused["at_risk_cents"] = 0
-        caused["first_ms"] = opened_ms
-        caused["last_ms"] = NEVER
+def _add_case(row: Row, slot: int, recent: bool, caused: Row) -> None:
     if int(row["case_flags"][slot]) & cases.KNOWN_FAULT:
         caused["fault"] = row["case_id"][slot]
     # Which of two names a fault gets must not depend on the order of slots: the greater digest.
     caused["sku"] = max(np.uint64(caused["sku"]), np.uint64(row["case_sku"][slot]))
     caused["reason"] = max(np.uint64(caused["reason"]), np.uint64(row["case_reason"][slot]))
     caused["flags"] = int(caused["flags"]) | (int(row["case_flags"][slot]) & cases.COMPANY_FLAGS)
+    caused["recent"] = max(int(caused["recent"]), 1 if recent else 0)
     caused["open"] = max(int(caused["open"]), 1 if cases.is_open(row, slot) else 0)
-    caused["cost_cents"] = int(caused["cost_cents"]) + cost_cents
-    caused["first_ms"] = min(int(caused["first_ms"]), opened_ms)
+    caused["first_ms"] = min(int(caused["first_ms"]), int(row["case_opened_ms"][slot]))
     caused["last_ms"] = max(int(caused["last_ms"]), cases.last_heard_ms(row, slot))
+
+
+@kernel
+def of_row(row: Row, tick_ms: int, out: Records, begin: int) -> int:
+    """Write what one customer has had of each problem from ``begin`` on; return the place behind the last.
+
+    Each case's cost goes to its problem. What no case remembers (an event that named none, a case that went on
+    for long) goes to the customer's first recent case, or without one to the problem that has no name. So the
+    entries add up to what the company caused this customer to cost.
+    """
+    day = tick_ms // DAY_MS
+    left_cents = company_cents(row, day)
+    end = begin
+    heir = heir_place = -1
+    for slot in range(CASES):
+        if row["case_id"][slot] == 0:
+            continue
+        cents = recent_cost_cents(row, slot, day)
+        recent = is_recent(row, slot, tick_ms)
+        if not is_ours(row, slot, cents) or not (recent or cents > 0):
+            continue
+        place = _place_of(out, begin, end, problem_of(row, slot), int(row["case_opened_ms"][slot]))
+        end = max(end, place + 1)
+        _add_case(row, slot, recent, out[place])
+        out[place]["cost_cents"] += cents
+        left_cents -= cents
+        if recent and (heir < 0 or _goes_before(row, slot, heir)):
+            heir, heir_place = slot, place
+    if left_cents > 0:
+        if heir_place < 0:
+            heir_place = _place_of(out, begin, end, int(np.uint64(0)), int(row["last_event_ms"]))
+            end = max(end, heir_place + 1)
+            out[heir_place]["recent"] = 1
+        out[heir_place]["cost_cents"] += left_cents
+    return end
 
 
 @kernel
@@ -92,47 +148,41 @@ def collect(
     Stops early when ``out`` may not hold another row's entries; call again from the returned row. A customer
     with two cases of one problem is one entry. ``rows`` are read only.
 
-    out  (>= CASES,) of ``schemas.insights.CAUSED``
+    out  (> CASES,) of ``schemas.insights.CAUSED``
     """
     rule = rules[0]
     score = scores[0]
-    day = tick_ms // DAY_MS
     at = 0
     for i in range(start, n):
-        if at + CASES > out.size:
+        if at + CASES >= out.size:
             return i, at
         row = rows[i]
         if row["day"] == NEVER:
             continue
         begin = at
-        any_open = False
-        for slot in range(CASES):
-            cost_cents = recent_cost_cents(row, slot, day)
-            if not counts(row, slot, tick_ms, cost_cents):
+        at = of_row(row, tick_ms, out, begin)
+        scored = False
+        for place in range(begin, at):
+            if out[place]["open"] == 0:
                 continue
-            problem = problem_of(row, slot)
-            place = _same_before(out, begin, at, problem)
-            out[place]["problem"] = problem
-            _add_case(row, slot, cost_cents, out[place], place == at)
-            at = max(at, place + 1)
-            any_open |= cases.is_open(row, slot)
-        if any_open:
-            score_risk(row, max(tick_ms, int(row["last_event_ms"])), rule, score)
-            score_worth(row, max(day, int(row["day"])), rule, score)
-            for place in range(begin, at):
-                if out[place]["open"] != 0:
-                    out[place]["at_risk_cents"] = score["at_risk_cents"]
+            if not scored:
+                score_risk(row, max(tick_ms, int(row["last_event_ms"])), rule, score)
+                score_worth(row, max(tick_ms // DAY_MS, int(row["day"])), rule, score)
+                scored = True
+            out[place]["at_risk_cents"] = score["at_risk_cents"]
     return n, at
 
 
 @kernel
 def case_of_alert(row: Row, now_ms: int, dearest: bool) -> int:
-    """The case an alert is about: of those with a problem, the one heard of last, or the dearest; -1 for none."""
+    """The case an alert is about: of the recent ones with a problem that heard of last, or the dearest; else -1."""
     best = -1
     best_cents = best_ms = 0
     for slot in range(CASES):
+        if row["case_id"][slot] == 0 or not is_recent(row, slot, now_ms):
+            continue
         cents = recent_cost_cents(row, slot, now_ms // DAY_MS)
-        if not counts(row, slot, now_ms, cents) or problem_of(row, slot) == 0:
+        if not is_ours(row, slot, cents) or problem_of(row, slot) == 0:
             continue
         heard_ms = cases.last_heard_ms(row, slot)
         weight = cents if dearest else 0

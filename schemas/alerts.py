@@ -67,7 +67,6 @@ class Alert:
     within_budget: bool = True
     problem_id: str | None = None
     problem: str | None = None
-    problem_customers: int = 0
 
     def as_map(self) -> dict[str, Any]:
         """The alert as the map that is sent."""

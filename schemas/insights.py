@@ -1,6 +1,6 @@
 """Outbound nouns about all customers together: the whale curve of a partition, and a glaring problem.
 
-Both are views as of a midnight, published by key to the compacted insights topic; a reader adds up the partitions'.
+Both are views as of a midnight, published by key to the compacted insights topic; a reader adds the partitions up.
 """
 
 from dataclasses import asdict, dataclass
@@ -36,6 +36,7 @@ CAUSED = np.dtype(
         ("sku", "<u8"),
         ("reason", "<u8"),
         ("flags", "<u4"),
+        ("recent", "<u1"),
         ("open", "<u1"),
         ("cost_cents", "<i8"),
         ("at_risk_cents", "<i8"),
@@ -43,7 +44,10 @@ CAUSED = np.dtype(
         ("last_ms", "<i8"),
     ]
 )
-"""What one customer has had of one problem: digests of its names, the cases' flags, money, times."""
+"""What one customer has had of one problem: digests of its names, the cases' flags, money, times.
+
+``recent``: a case of it is open or was heard of within 28 days; ``open``: one is open.
+"""
 
 
 class InsightError(ValueError):
@@ -61,7 +65,7 @@ class Insight(NamedTuple):
 class CurvePart:
     """One ledger partition's whale curve: (bin, customers, cents they brought) of each bin that is not empty.
 
-    ``bins`` are by margin less all cost of the year, ``faultless_bins`` leave out the cost that the company caused.
+    ``bins`` are by margin less all cost of the year, ``faultless_bins`` leave out the cost we caused.
     """
 
     partition: int
@@ -95,8 +99,8 @@ class CurvePart:
 class Problem:
     """One cause of company-caused cost, over customers; of one ledger partition, or of all once added up.
 
-    Customers count whose case of it is open or was heard of within 28 days. ``cost_cents`` is what we caused in
-    those cases in the last ``window_days``; ``at_risk_cents`` what may leave with those whose case is open.
+    Customers count whose case of it is open or was heard of within 28 days. ``cost_cents`` is what we caused by it
+    in the last ``window_days``; ``at_risk_cents`` what may leave with those whose case is open.
     """
 
     problem_id: str

@@ -13,7 +13,7 @@ from schemas import codes
 from schemas.alerts import PURPOSES, Alert, Evidence, Hold
 from schemas.policy import Policy
 from schemas.state import CASES, PERIODS, REFERENCES
-from streams.survey import Known, Survey, problem_in_words
+from streams.survey import Known, Survey
 
 MOST_EVIDENCE = 5
 MOST_REFERENCES = 3
@@ -139,8 +139,7 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool, sur
         policy_digest=policy.digest,
         within_budget=within_budget,
         problem_id=known.problem_id if known else None,
-        problem=problem_in_words(known.fault_id, known.sku, known.reason) if known else None,
-        problem_customers=known.customers if known else 0,
+        problem=known.words if known else None,
     )
 
 

@@ -58,7 +58,7 @@ class Names:
             self._changed.add(digest % SEGMENTS)
 
     def take_dirty(self) -> list[tuple[bytes, bytes]]:
-        """Changelog records of the segments that changed since the last call; one may be empty, none is deleted."""
+        """Changelog records of the segments that changed since the last call; one may become empty."""
         changed, self._changed = sorted(self._changed), set()
         return [
             (

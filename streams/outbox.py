@@ -90,9 +90,7 @@ class Outbox:
         Raises ``Fenced`` or ``NotPublished``.
         """
         try:
-            await asyncio.wait_for(
-                self._publish(records, alerts, refused, holds, insights), PUBLISH_TIMEOUT_S
-            )
+            await asyncio.wait_for(self._publish(records, alerts, refused, holds, insights), PUBLISH_TIMEOUT_S)
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced(type(error).__name__) from error
         except Exception as error:

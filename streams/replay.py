@@ -9,7 +9,7 @@ import json
 import mmap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from uuid import UUID
@@ -26,6 +26,7 @@ from streams.arena import as_dict
 from streams.intake import Clock, Intake, SourceRecord, opening
 from streams.ledgerfile import FileError, Frame, is_ledger, read, whole_file
 from streams.pipeline import HoleError, Pipeline, Record
+from streams.whale import of_insights
 
 HOUR_MS = 3_600_000
 CALLS = Source(UUID("5c1f0f3e-6a62-5d0c-8d57-0f7a5a8d0001"), 0)
@@ -64,11 +65,13 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where results go, each as JSON lines; ``dead_letters`` only where wanted."""
+    """Where results go, each as JSON lines, the curve as one object; the last three only where wanted."""
 
     alerts: Path
     states: Path
     dead_letters: Path | None = None
+    curve: Path | None = None
+    problems: Path | None = None
 
 
 class Payload(NamedTuple):
@@ -98,12 +101,15 @@ def run_replay(
     its own policies and partitions. Raises ``ReplayError`` and ``FileError``.
     """
     with ExitStack() as stack:
-        wanted = (outputs.alerts, outputs.states, outputs.dead_letters)
+        wanted = [one for one in astuple(outputs) if one is not None]
         if len(set(wanted)) < len(wanted) or events in wanted:
             raise ReplayError(f"{events}: the input and the outputs must be different files")
         alerts = stack.enter_context(whole_file(outputs.alerts))
         states = stack.enter_context(whole_file(outputs.states))
-        letters = stack.enter_context(whole_file(outputs.dead_letters)) if outputs.dead_letters else None
+        letters, curve, problems = (
+            stack.enter_context(whole_file(one)) if one else None
+            for one in (outputs.dead_letters, outputs.curve, outputs.problems)
+        )
         if is_ledger(events):
             if policy is not None:
                 raise ReplayError(f"{events} is a recorded ledger, which brings its own policies: name none")
@@ -113,6 +119,7 @@ def run_replay(
             judge.open(policy or parse(""))
             _feed(events, judge, currency, as_of_ms, progress)
         judge.write_states(states)
+        judge.write_insights(curve, problems)
         return judge.summary
 
 
@@ -125,6 +132,7 @@ class _Judge:
         self.name = name
         self.summary = Summary()
         self._alerts, self._letters = alerts, letters
+        self._insights: dict[bytes, bytes | None] = {}
         self.partitions = partitions
         self._pipelines = [Pipeline(app_id, partition, partitions) for partition in range(partitions)]
 
@@ -155,6 +163,7 @@ class _Judge:
             kinds[alert.kind] = kinds.get(alert.kind, 0) + 1
         for letter in outcome.refused:
             self.refuse(letter)
+        self._insights.update(outcome.insights)
 
     def refuse(self, letter: DeadLetter) -> None:
         """Count a payload that is no event, and write it where it is wanted.
@@ -174,6 +183,14 @@ class _Judge:
         self.summary.customers = len(rows)
         for customer in sorted(rows):
             states.write(_line({"customer_id": customer.decode(), **as_dict(rows[customer])}))
+
+    def write_insights(self, curve: IO[bytes] | None, problems: IO[bytes] | None) -> None:
+        """The whale curve and the problems as of the last midnight; ``null`` for a curve before the first."""
+        whale, found = of_insights(self._insights)
+        if curve is not None:
+            curve.write(json.dumps(None if whale is None else whale.as_map(), indent=2).encode() + b"\n")
+        if problems is not None:
+            problems.writelines(_line(one.as_map()) for one in found)
 
 
 def _line(fields: dict[str, object]) -> bytes:

@@ -1,7 +1,7 @@
 """What is said of all customers of a partition together, at each midnight: its whale curve and glaring problems.
 
-Both are functions of the rows, so neither has a state to lose. Remembered are only the names of problems, and which
-problems were told of last, with their customers: what a later alert says of them, and what is to be taken back.
+Both are functions of the rows, so neither has a state to lose. Remembered are only the names of problems, and
+which problems were told of last, so that those that are gone can be taken back.
 """
 
 from dataclasses import dataclass
@@ -28,13 +28,14 @@ ROOM = 4_096
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The problem an alert belongs to: its id, its names, and how many customers had it as of last midnight."""
+    """The problem an alert belongs to: its id, and what it is called.
+
+    How many customers have it is no part of an alert: a partition knows only its own, and alerts must not depend
+    on how many partitions there are. The insights say it, under the same id.
+    """
 
     problem_id: str
-    fault_id: str | None
-    sku: str | None
-    reason: str | None
-    customers: int
+    words: str
 
 
 class Survey:
@@ -45,7 +46,7 @@ class Survey:
     def __init__(self, partition: int, partitions: int) -> None:
         self._partition, self._partitions = partition, partitions
         self._names = Names()
-        self._told: dict[int, int] = {}
+        self._told: set[int] = set()
         self._changed = False
         self._scores = np.zeros(1, state.SCORES)
         self._caused = np.zeros(ROOM, CAUSED)
@@ -64,8 +65,8 @@ class Survey:
         )
         self._names.forget_unless(lambda: _digests(arena))
         found = self._problems(arena, tick_ms, rules)
-        gone = self._told.keys() - {int(one.problem_id, 16) for one in found}
-        told = {int(one.problem_id, 16): one.customers for one in found}
+        told = {int(one.problem_id, 16) for one in found}
+        gone = self._told - told
         self._changed |= told != self._told
         self._told = told
         return [
@@ -82,13 +83,9 @@ class Survey:
         problem = int(problems.problem_of(row, slot))
         fault = int(row["case_flags"][slot]) & CaseFlag.KNOWN_FAULT
         get = self._names.get
-        return Known(
-            problem_id=f"{problem:016x}",
-            fault_id=get(problem) if fault else None,
-            sku=get(int(row["case_sku"][slot])),
-            reason=None if fault else get(int(row["case_reason"][slot])),
-            customers=max(1, self._told.get(problem, 0)),
-        )
+        reason = None if fault else get(int(row["case_reason"][slot]))
+        words = problem_in_words(get(problem) if fault else None, get(int(row["case_sku"][slot])), reason)
+        return Known(f"{problem:016x}", words)
 
     def _problems(self, arena: Arena, tick_ms: int, rules: Policy) -> list[Problem]:
         start, found = 0, []
@@ -105,12 +102,12 @@ class Survey:
         # Only sums and extremes, so that the order of the rows, which differs after a restore, does not matter.
         add = {
             name: np.add.reduceat(caused[name].astype(np.int64), starts)
-            for name in ("open", "cost_cents", "at_risk_cents")
+            for name in ("recent", "open", "cost_cents", "at_risk_cents")
         }
-        greatest = {name: np.maximum.reduceat(caused[name], starts) for name in ("fault", "sku", "reason", "last_ms")}
+        names = ("fault", "sku", "reason", "last_ms")
+        greatest = {name: np.maximum.reduceat(caused[name], starts) for name in names}
         first_ms = np.minimum.reduceat(caused["first_ms"], starts)
         flags = np.bitwise_or.reduceat(caused["flags"], starts)
-        customers = np.diff([*starts.tolist(), caused.size])
         get, day = self._names.get, tick_ms // DAY_MS
         listed = [
             Problem(
@@ -119,7 +116,7 @@ class Survey:
                 sku=get(int(greatest["sku"][at])),
                 reason=None if greatest["fault"][at] else get(int(greatest["reason"][at])),
                 failures=tuple((one.name or "").lower() for one in CaseFlag(int(flags[at]))),
-                customers=int(customers[at]),
+                customers=int(add["recent"][at]),
                 open_customers=int(add["open"][at]),
                 cost_cents=int(add["cost_cents"][at]),
                 window_days=state.PERIOD_DAYS + day % state.PERIOD_DAYS,
@@ -136,14 +133,14 @@ class Survey:
         """Changelog records of what changed since the last call."""
         records = self._names.take_dirty()
         if self._changed:
-            records.append((self.KEY, bytes(msgpack.packb(sorted(self._told.items())))))
+            records.append((self.KEY, bytes(msgpack.packb(sorted(self._told)))))
         self._changed = False
         return records
 
     def restore(self, key: bytes, value: bytes) -> None:
         """Take back a changelog record, if it is one of ours."""
         if key == self.KEY:
-            self._told = dict(msgpack.unpackb(value))
+            self._told = set(msgpack.unpackb(value))
         elif key[:1] == Names.KEY:
             self._names.restore(key, value)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from kernels import whale
 from kernels.settle import to_ppm
+from schemas.codes import CaseFlag
 from schemas.insights import BINS, ZERO, CurvePart, Problem
 
 LEAST_CUSTOMERS = 200
@@ -19,6 +20,8 @@ TOPS = (1, 5, 10, 20)
 BOTTOM = 25
 STEPS = 20
 """Points of the drawn curve, beside its beginning."""
+
+FAILURES = tuple((flag.name or "").lower() for flag in CaseFlag)
 
 TOO_FEW = "fewer than 200 customers have money in the year"
 NO_PROFIT = "the customers together bring no profit"
@@ -28,8 +31,8 @@ NO_PROFIT = "the customers together bring no profit"
 class Curve:
     """A whale curve. Shares are of the whole profit, in parts per million; None where ``undefined`` says why.
 
-    ``top_ppm`` is what the best 1, 5, 10 and 20 per cent bring, ``bottom_ppm`` what the last quarter does; the peak
-    is where customers below zero begin. ``points_ppm``: what the best 0, 5, ... 100 per cent bring.
+    ``top_ppm`` is what the best 1, 5, 10 and 20 per cent bring, ``bottom_ppm`` what the last quarter does; the
+    peak is where customers below zero begin. ``points_ppm``: what the best 0, 5, ... 100 per cent bring.
     """
 
     customers: int
@@ -149,7 +152,7 @@ def _added(one: Problem, other: Problem) -> Problem:
         fault_id=one.fault_id or other.fault_id,
         sku=max(filter(None, (one.sku, other.sku)), default=None),
         reason=one.reason or other.reason,
-        failures=tuple(sorted({*one.failures, *other.failures})),
+        failures=tuple(flag for flag in FAILURES if flag in one.failures + other.failures),
         customers=one.customers + other.customers,
         open_customers=one.open_customers + other.open_customers,
         cost_cents=one.cost_cents + other.cost_cents,

@@ -130,6 +130,8 @@ def in_words(alert: Alert, currency: str = "USD") -> Words:
         happened = _money_told(alert, currency, f"The year brought {year}; we caused {share} of the cost.")
     else:
         happened = (*_behind(alert), _risk(alert, currency))
+    if alert.problem is not None:
+        happened = (*happened, f"It is one case of a problem that others may have: {alert.problem}.")
     do = tuple(ACTIONS.get(code, _spaced(code).capitalize() + ".") for code in alert.actions)
     clears = (f"It clears with: {'; '.join(alert.clears_when)}.",) if alert.clears_when else ()
     return Words(title, happened, do, clears, urgent=not alert.kind.endswith("_cleared"))

@@ -37,8 +37,10 @@ class Stage:
             alerts=f"{prefix}alerts",
             dead_letters=f"{prefix}dead",
             holds=f"{prefix}holds",
+            insights=f"{prefix}insights",
         )
         mine = {self.names.customers, self.names.alerts, self.names.dead_letters, self.names.holds}
+        mine.add(self.names.insights)
         plans = [one for one in topics.plan(self.names, PARTITIONS, 1, 1) if one.name in mine]
         topics.apply(broker, plans)
         self.ledger = uuid.uuid4()

@@ -13,6 +13,8 @@ from streams.memory import RING, SEGMENT, Position, Recent
 from streams.outbox import ALERT_ID, NONCE_KEY
 from streams.pipeline import ROW_KEY
 from streams.stories import STORIES
+from streams.names import Names
+from streams.survey import Survey
 from streams.topics import TopicNames
 from tests import wire_doc
 from tests.vectors import LETTER
@@ -57,7 +59,9 @@ def test_what_is_written_by_hand_agrees_with_the_code() -> None:
     names = dataclasses.asdict(TopicNames()).values()
     assert all(f"`{name}`" in BY_HAND for name in names)
     assert (ROW_KEY, Recent.KEY, Position.KEY, NONCE_KEY) == (b"c", b"r", b"p", b"n")
-    assert all(f"\n| `{key.decode()}`" in BY_HAND for key in (ROW_KEY, Recent.KEY, Position.KEY, NONCE_KEY))
+    assert (Names.KEY, Survey.KEY) == (b"w", b"g")
+    keys = (ROW_KEY, Recent.KEY, Position.KEY, NONCE_KEY, Names.KEY, Survey.KEY)
+    assert all(f"\n| `{key.decode()}`" in BY_HAND for key in keys)
     assert f"{RING:,} remembered" in BY_HAND
     assert f"`000` to `{RING // SEGMENT - 1}`" in BY_HAND
     assert f"header `{ALERT_ID}`" in BY_HAND
