@@ -91,17 +91,22 @@ def _place_of(out: Records, begin: int, end: int, problem: int, heard_ms: int) -
 
 
 @kernel
-def _add_case(row: Row, slot: int, recent: bool, caused: Row) -> None:
+def _add_case(row: Row, slot: int, tick_ms: int, cents: int, out: Records, begin: int, end: int) -> int:
+    """Add a case and cents to its problem between ``begin`` and ``end``; return the end as it is now."""
+    place = _place_of(out, begin, end, problem_of(row, slot), int(row["case_opened_ms"][slot]))
+    caused = out[place]
     if int(row["case_flags"][slot]) & cases.KNOWN_FAULT:
         caused["fault"] = row["case_id"][slot]
     # Which of two names a fault gets must not depend on the order of slots: the greater digest.
     caused["sku"] = max(np.uint64(caused["sku"]), np.uint64(row["case_sku"][slot]))
     caused["reason"] = max(np.uint64(caused["reason"]), np.uint64(row["case_reason"][slot]))
     caused["flags"] = int(caused["flags"]) | (int(row["case_flags"][slot]) & cases.COMPANY_FLAGS)
-    caused["recent"] = max(int(caused["recent"]), 1 if recent else 0)
+    caused["recent"] = max(int(caused["recent"]), 1 if is_recent(row, slot, tick_ms) else 0)
     caused["open"] = max(int(caused["open"]), 1 if cases.is_open(row, slot) else 0)
     caused["first_ms"] = min(int(caused["first_ms"]), int(row["case_opened_ms"][slot]))
     caused["last_ms"] = max(int(caused["last_ms"]), cases.last_heard_ms(row, slot))
+    caused["cost_cents"] = int(caused["cost_cents"]) + cents
+    return max(end, place + 1)
 
 
 @kernel
@@ -109,34 +114,34 @@ def of_row(row: Row, tick_ms: int, out: Records, begin: int) -> int:
     """Write what one customer has had of each problem from ``begin`` on; return the place behind the last.
 
     Each case's cost goes to its problem. What no case remembers (an event that named none, a case that went on
-    for long) goes to the customer's first recent case, or without one to the problem that has no name. So the
-    entries add up to what the company caused this customer to cost.
+    for long) goes to one of the customer's cases of that time, or without one to the problem that has no name.
+    So the entries add up to what the company caused this customer to cost.
     """
     day = tick_ms // DAY_MS
+    window_ms = (day // PERIOD_DAYS - 1) * WINDOW_MS
     left_cents = company_cents(row, day)
     end = begin
-    heir = heir_place = -1
+    heir = -1
     for slot in range(CASES):
         if row["case_id"][slot] == 0:
             continue
         cents = recent_cost_cents(row, slot, day)
-        recent = is_recent(row, slot, tick_ms)
-        if not is_ours(row, slot, cents) or not (recent or cents > 0):
+        if not is_ours(row, slot, cents):
             continue
-        place = _place_of(out, begin, end, problem_of(row, slot), int(row["case_opened_ms"][slot]))
-        end = max(end, place + 1)
-        _add_case(row, slot, recent, out[place])
-        out[place]["cost_cents"] += cents
-        left_cents -= cents
-        if recent and (heir < 0 or _goes_before(row, slot, heir)):
-            heir, heir_place = slot, place
-    if left_cents > 0:
-        if heir_place < 0:
-            heir_place = _place_of(out, begin, end, int(np.uint64(0)), int(row["last_event_ms"]))
-            end = max(end, heir_place + 1)
-            out[heir_place]["recent"] = 1
-        out[heir_place]["cost_cents"] += left_cents
-    return end
+        if cents > 0 or is_recent(row, slot, tick_ms):
+            end = _add_case(row, slot, tick_ms, cents, out, begin, end)
+            left_cents -= cents
+        of_that_time = cases.is_open(row, slot) or cases.last_heard_ms(row, slot) >= window_ms
+        if of_that_time and (heir < 0 or _goes_before(row, slot, heir)):
+            heir = slot
+    if left_cents <= 0:
+        return end
+    if heir >= 0:
+        return _add_case(row, heir, tick_ms, left_cents, out, begin, end)
+    place = _place_of(out, begin, end, int(np.uint64(0)), int(row["last_event_ms"]))
+    out[place]["recent"] = 1
+    out[place]["cost_cents"] += left_cents
+    return max(end, place + 1)
 
 
 @kernel
@@ -175,7 +180,7 @@ def collect(
 
 @kernel
 def case_of_alert(row: Row, now_ms: int, dearest: bool) -> int:
-    """The case an alert is about: of the recent ones with a problem that heard of last, or the dearest; else -1."""
+    """The case an alert is about: of the recent ones with a problem the last heard of, or the dearest; else -1."""
     best = -1
     best_cents = best_ms = 0
     for slot in range(CASES):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kernels import whale
+from kernels.digest import xxh64
 from kernels.settle import to_ppm
 from schemas.codes import CaseFlag
 from schemas.insights import BINS, ZERO, CurvePart, Problem
@@ -150,7 +151,7 @@ def _added(one: Problem, other: Problem) -> Problem:
     return replace(
         one,
         fault_id=one.fault_id or other.fault_id,
-        sku=max(filter(None, (one.sku, other.sku)), default=None),
+        sku=max(filter(None, (one.sku, other.sku)), key=_digest, default=None),
         reason=one.reason or other.reason,
         failures=tuple(flag for flag in FAILURES if flag in one.failures + other.failures),
         customers=one.customers + other.customers,
@@ -162,6 +163,11 @@ def _added(one: Problem, other: Problem) -> Problem:
         last_ms=max(one.last_ms, other.last_ms),
         as_of_ms=max(one.as_of_ms, other.as_of_ms),
     )
+
+
+def _digest(text: str) -> int:
+    """A text's digest: of a fault's several skus the greatest is told, whatever the partitions."""
+    return int(xxh64(np.frombuffer(text.encode(), np.uint8), 0, len(text.encode()), np.uint64(0)))
 
 
 def of_insights(insights: Mapping[bytes, bytes | None]) -> tuple[Whale | None, list[Problem]]:

@@ -87,8 +87,8 @@ ALERT_FIELDS: dict[str, str] = {
     "policy_version": "version of the policy it was judged by",
     "policy_digest": "16 hex digits of what that policy says",
     "within_budget": "false once the day's service alerts exceed what the floors can act on",
-    "problem_id": "of the problem that this is one case of, 16 hex digits; as on the insights topic; null for none",
-    "problem": "what that problem is called: its known fault, or its sku and reason; null for none",
+    "problem_id": "of the problem that this is one case of, 16 hex digits, as on the insights topic; or null",
+    "problem": "what that problem is called: its known fault, or its sku and reason; or null",
 }
 
 EVIDENCE_FIELDS: dict[str, str] = {

@@ -82,14 +82,16 @@ def test_the_plan_says_what_each_topic_must_be():
             "max.message.bytes": two_mib,
         },
         "alerts": {"cleanup.policy": "delete", "retention.ms": month},
-        **dict.fromkeys(
-            ("holds", "insights"),
-            {
-                "cleanup.policy": "compact",
-                "min.compaction.lag.ms": "3600000",
-                "max.message.bytes": two_mib,
-            },
-        ),
+        "holds": {
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": "3600000",
+            "max.message.bytes": two_mib,
+        },
+        "insights": {
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": "3600000",
+            "max.message.bytes": two_mib,
+        },
         "whaleline-dead-letters": {
             "cleanup.policy": "delete",
             "retention.ms": month,

@@ -29,7 +29,7 @@ def sketched(amounts: list[int] | np.ndarray) -> whale.Sketch:
 
 
 def base(seed: int, customers: int) -> np.ndarray:
-    """A base such as the strategist's: most near nothing, a few large, a quarter that costs more than it brings."""
+    """A base such as the strategist's: many small, a few large, a quarter that costs more than it brings."""
     rng = np.random.default_rng(seed)
     kind = rng.random(customers)
     good, large = rng.lognormal(8.5, 1.2, customers), rng.lognormal(11.0, 1.0, customers)

@@ -12,15 +12,15 @@ from schemas.insights import BINS, CurvePart, Insight, InsightError, Problem
 from schemas.policy import parse
 from streams.whale import Whale, of_insights
 from tests.driver import DAY, HOUR, NOON, Driver, feed
+from tests.oracle import problems as twin
 from tests.oracle.judge import Oracle
 from tests.oracle.problems import problems
 from tests.oracle.rows import Rules
 from tests.oracle.whale import bin_of, year_of
-from tests.oracle import problems as twin
 from tests.worlds import START_MS, world
 
 SEEDS = st.integers(0, 10**9)
-LAWS = settings(max_examples=8, deadline=None)
+LAWS = settings(max_examples=6, deadline=None)
 CALL = {"handle_ms": 600_000, "resolved": False}
 
 
@@ -35,7 +35,7 @@ def until_midnight(driver: Driver, days: int) -> int:
 
 def lived(seed: int, days: int = 3, **how: int) -> Driver:
     driver = Driver(now_ms=START_MS, **how)
-    feed(driver, world(seed, 250, customers=12, span_days=100, disorder_ms=2 * HOUR))
+    feed(driver, world(seed, 120, customers=8, span_days=40, disorder_ms=2 * HOUR))
     until_midnight(driver, days)
     return driver
 
@@ -60,7 +60,7 @@ def sketch(amounts: list[int]) -> tuple[tuple[int, int, int], ...]:
 
 
 @LAWS
-@given(SEEDS, st.integers(1, 60))
+@given(SEEDS, st.integers(1, 40))
 def test_curve_and_problems_are_the_oracles(seed: int, days: int) -> None:
     """Every bin of both curves, every problem's money and customers, from the slow rows alone."""
     driver = lived(seed, days)
@@ -80,7 +80,11 @@ def test_curve_and_problems_are_the_oracles(seed: int, days: int) -> None:
     for one in found:
         other = expected[int(one.problem_id, 16)]
         assert (one.customers, one.open_customers) == (other.customers, other.open_customers)
-        assert (one.cost_cents, one.first_ms, one.last_ms) == (other.cost_cents, min(other.times), max(other.times))
+        assert (one.cost_cents, one.first_ms, one.last_ms) == (
+            other.cost_cents,
+            min(other.times),
+            max(other.times),
+        )
         assert one.failures == tuple(flag.name.lower() for flag in other.flags if flag.name)
         assert math.isclose(one.at_risk_cents, other.at_risk_cents, abs_tol=2 * max(1, other.open_customers))
 
@@ -186,7 +190,7 @@ def test_a_problem_is_named_counted_and_taken_back_when_it_is_gone() -> None:
     assert (settled.customers, settled.open_customers) == (3, 0)
     until_midnight(driver, 60)
     assert of_insights(driver.insights)[1] == []
-    assert list(driver.insights.values()).count(None) == 1
+    assert [key.split(b"/")[0] for key, value in driver.insights.items() if value is None] == [b"problem"]
 
 
 def test_the_dearest_problem_comes_first() -> None:

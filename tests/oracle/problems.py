@@ -31,7 +31,7 @@ class Caused:
     open_customers: int = 0
     cost_cents: int = 0
     at_risk_cents: int = 0
-    flags: CaseFlag = CaseFlag(0)
+    flags: CaseFlag = field(default_factory=lambda: CaseFlag(0))
     times: list[int] = field(default_factory=list)
 
 
@@ -41,13 +41,19 @@ def _last_heard(row: Row, slot: int) -> int:
 
 
 def _cost(row: Row, slot: int, period: int) -> int:
-    remembered = zip(range(row.case_period[slot], row.case_period[slot] + 3), row.case_cost_cents[slot], strict=True)
+    remembered = zip(
+        range(row.case_period[slot], row.case_period[slot] + 3), row.case_cost_cents[slot], strict=True
+    )
     return sum(cost[Fault.COMPANY] for of, cost in remembered if of in {period - 1, period})
 
 
 def _is_ours(row: Row, slot: int, cost: int) -> bool:
     cause = row.case_cause[slot]
     return bool(cost > 0 or cause == Cause.COMPANY or (not cause and row.case_flags[slot] & COMPANY_FLAGS))
+
+
+def _is_recent(row: Row, slot: int, tick: int) -> bool:
+    return row.is_open(slot) or _last_heard(row, slot) >= tick - WINDOW_MS
 
 
 def problems(rows: list[Row], rules: Rules, tick: int) -> dict[int, Caused]:
@@ -61,34 +67,36 @@ def problems(rows: list[Row], rules: Rules, tick: int) -> dict[int, Caused]:
 def _of_row(found: dict[int, Caused], row: Row, rules: Rules, tick: int) -> None:
     period = period_of(day_of(tick))
     left = sum(row.read("period_cost_cents", one)[Fault.COMPANY] for one in (period - 1, period))
-    recent: dict[int, bool] = {}
-    opened: set[int] = set()
+    costs: list[tuple[int, int]] = []
     heirs = []
     for slot in range(state.CASES):
         cost, heard = _cost(row, slot, period), _last_heard(row, slot)
-        is_recent = row.is_open(slot) or heard >= tick - WINDOW_MS
-        if not row.case_id[slot] or not _is_ours(row, slot, cost) or not (is_recent or cost > 0):
+        if not row.case_id[slot] or not _is_ours(row, slot, cost):
             continue
+        if cost > 0 or _is_recent(row, slot, tick):
+            costs.append((slot, cost))
+            left -= cost
+        if row.is_open(slot) or heard >= (period - 1) * WINDOW_MS:
+            heirs.append((row.is_open(slot), bool(row.case_flags[slot] & CaseFlag.KNOWN_FAULT), heard, -slot))
+    recent: dict[int, bool] = {}
+    if left > 0 and heirs:
+        costs.append((-max(heirs)[3], left))
+    elif left > 0:
+        one, recent[0] = found.setdefault(0, Caused()), True
+        one.cost_cents += left
+        one.times.append(row.last_event_ms)
+    opened: set[int] = set()
+    for slot, cost in costs:
         flags = CaseFlag(row.case_flags[slot])
-        known = bool(flags & CaseFlag.KNOWN_FAULT)
-        problem = row.case_id[slot] if known else paired(row.case_sku[slot], row.case_reason[slot])
+        names = (row.case_sku[slot], row.case_reason[slot])
+        problem = row.case_id[slot] if flags & CaseFlag.KNOWN_FAULT else paired(*names)
         one = found.setdefault(problem, Caused())
         one.cost_cents += cost
         one.flags |= flags & COMPANY_FLAGS
-        one.times += [row.case_opened_ms[slot], heard]
-        left -= cost
-        recent[problem] = recent.get(problem, False) or is_recent
+        one.times += [row.case_opened_ms[slot], _last_heard(row, slot)]
+        recent[problem] = recent.get(problem, False) or _is_recent(row, slot, tick)
         if row.is_open(slot):
             opened.add(problem)
-        if is_recent:
-            heirs.append(((row.is_open(slot), known, heard, -slot), problem))
-    if left > 0:
-        heir = max(heirs)[1] if heirs else 0
-        one = found.setdefault(heir, Caused())
-        one.cost_cents += left
-        if not heirs:
-            recent[0] = True
-            one.times.append(row.last_event_ms)
     now = max(tick, row.last_event_ms)
     for problem, is_recent in recent.items():
         found[problem].customers += is_recent

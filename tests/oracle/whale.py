@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 from math import floor
 
-from schemas import state
 from schemas.codes import Fault
 from tests.oracle.rows import Row, period_of
 

@@ -10,10 +10,10 @@ from schemas.alerts import KINDS, VERSION, Alert, DeadLetter, Evidence
 from schemas.codes import Control, Kind, Reason
 from schemas.events import ABSENT, FIELDS, SHAPES, Event
 from streams.memory import RING, SEGMENT, Position, Recent
+from streams.names import Names
 from streams.outbox import ALERT_ID, NONCE_KEY
 from streams.pipeline import ROW_KEY
 from streams.stories import STORIES
-from streams.names import Names
 from streams.survey import Survey
 from streams.topics import TopicNames
 from tests import wire_doc

@@ -25,7 +25,12 @@ def test_the_alerts_are_cases_of_one_problem() -> None:
     assert {alert.problem for alert in driver.alerts} == {"sku router-x, reason link_down"}
     _, (problem,) = of_insights(driver.insights)
     assert {alert.problem_id for alert in driver.alerts} == {problem.problem_id}
-    assert (problem.sku, problem.reason, problem.customers, problem.open_customers) == ("router-x", "link_down", 5, 5)
+    assert (problem.sku, problem.reason, problem.customers, problem.open_customers) == (
+        "router-x",
+        "link_down",
+        5,
+        5,
+    )
     assert problem.failures == ("unanswered",)
     assert problem.cost_cents == 5 * (200 + 75 * 10)
     assert problem.at_risk_cents > 0

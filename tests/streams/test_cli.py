@@ -38,6 +38,8 @@ COMMANDS = [
     ["policy", "check"],
     ["config", "show"],
     ["ledger", "dump"],
+    ["curve"],
+    ["problems"],
 ]
 
 
