@@ -15,7 +15,7 @@ from kernels._jit import kernel
 from kernels.shapes import Records, Row
 from schemas.codes import Fault
 from schemas.insights import BINS, BORDERS, LEVELS, ZERO
-from schemas.state import FAULTS, NEVER, PERIOD_DAYS, PERIODS
+from schemas.state import FAULTS, PERIOD_DAYS, PERIODS
 
 Sketch = NDArray[np.int64]
 
@@ -52,18 +52,21 @@ def year_of(row: Row, day: int) -> tuple[bool, int, int]:
     """Of the 13 periods up to ``day``'s: whether any money moved, the net of all cost, and the company's cost."""
     head = int(row["period_head"])
     period = day // PERIOD_DAYS
+    first = max(head, period) - PERIODS + 1
+    at = first % PERIODS
     moved = False
     net = company = 0
-    for bucket in range(max(head, period) - PERIODS + 1, min(head, period) + 1):
-        at = bucket % PERIODS
-        cost = row["period_cost_cents"][at]
+    # A division for each bucket, or a view of its costs, would take longer than the sums.
+    for _ in range(min(head, period) + 1 - first):
         margin = int(row["period_margin_cents"][at])
         moved |= margin != 0
         net += margin
-        company += int(cost[COMPANY])
+        company += int(row["period_cost_cents"][at, COMPANY])
         for fault in range(FAULTS):
-            net -= int(cost[fault])
-            moved |= cost[fault] != 0
+            cents = int(row["period_cost_cents"][at, fault])
+            moved |= cents != 0
+            net -= cents
+        at = 0 if at == PERIODS - 1 else at + 1
     return moved, net, company
 
 
@@ -71,15 +74,12 @@ def year_of(row: Row, day: int) -> tuple[bool, int, int]:
 def survey(rows: Records, n: int, day: int, curve: Sketch, faultless: Sketch) -> None:
     """Put every customer with money in the year into both sketches: the year's net, and that without our faults.
 
-    rows       the first ``n`` are customers, read only
+    rows       the first ``n`` are customers, read only; a blank one has no money
     curve      in and out: by margin less all cost
     faultless  in and out: by margin less the cost that the company did not cause
     """
     for i in range(n):
-        row = rows[i]
-        if row["day"] == NEVER:
-            continue
-        moved, net, company = year_of(row, day)
+        moved, net, company = year_of(rows[i], day)
         if moved:
             put(curve, net, 1)
             put(faultless, net + company, 1)

@@ -167,7 +167,8 @@ def _added(one: Problem, other: Problem) -> Problem:
 
 def _digest(text: str) -> int:
     """A text's digest: of a fault's several skus the greatest is told, whatever the partitions."""
-    return int(xxh64(np.frombuffer(text.encode(), np.uint8), 0, len(text.encode()), np.uint64(0)))
+    raw, seed = np.frombuffer(text.encode(), np.uint8), np.zeros(1, np.uint64)
+    return int(xxh64(raw, 0, raw.size, seed[0]))
 
 
 def of_insights(insights: Mapping[bytes, bytes | None]) -> tuple[Whale | None, list[Problem]]:
