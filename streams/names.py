@@ -21,7 +21,7 @@ NAMED = ("sku", "reason", "fault_id")
 class Names:
     """Texts by digest. ``KEY`` begins the changelog keys of its segments."""
 
-    KEY = b"w"
+    KEY = b"t"
 
     def __init__(self) -> None:
         self._texts: dict[int, str] = {}

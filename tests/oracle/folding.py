@@ -266,7 +266,6 @@ def _slot(row: Row, event: Heard, known: int | None) -> int | None:
     for name in ("opened", "asked", "answered", "resolved"):
         getattr(row, f"case_{name}_ms")[slot] = state.NEVER
     row.case_contacts[slot] = row.case_wrong_parts[slot] = row.case_flags[slot] = 0
-    row.case_sku[slot] = row.case_reason[slot] = 0
     booking.forget(row, slot)
     return slot
 
@@ -276,8 +275,7 @@ def _update_case(row: Row, event: Heard, slot: int) -> None:
     by_customer = kind is Kind.TICKET_REPLY and event.get("author") == Author.CUSTOMER
     by_agent = kind is Kind.TICKET_REPLY and event.get("author") == Author.AGENT
     row.case_opened_ms[slot] = _least(row.case_opened_ms[slot], ts)
-    row.case_sku[slot] = event.digest("sku") or row.case_sku[slot]
-    row.case_reason[slot] = event.digest("reason") or row.case_reason[slot]
+    booking.name(row, slot, event.digest("sku"), event.digest("reason"))
     row.case_flags[slot] |= int(SETS_FLAG.get(kind, 0))
     if kind is Kind.TICKET_OPENED and event.digest("repeat_of_case_id"):
         row.case_flags[slot] |= int(CaseFlag.REPEAT)

@@ -59,7 +59,7 @@ def test_what_is_written_by_hand_agrees_with_the_code() -> None:
     names = dataclasses.asdict(TopicNames()).values()
     assert all(f"`{name}`" in BY_HAND for name in names)
     assert (ROW_KEY, Recent.KEY, Position.KEY, NONCE_KEY) == (b"c", b"r", b"p", b"n")
-    assert (Names.KEY, Survey.KEY) == (b"w", b"g")
+    assert (Names.KEY, Survey.KEY) == (b"t", b"g")
     keys = (ROW_KEY, Recent.KEY, Position.KEY, NONCE_KEY, Names.KEY, Survey.KEY)
     assert all(f"\n| `{key.decode()}`" in BY_HAND for key in keys)
     assert f"{RING:,} remembered" in BY_HAND

@@ -85,7 +85,7 @@ def test_the_environment_wins_and_says_so(tmp_path: Path) -> None:
 
 def test_every_setting_is_shown_once() -> None:
     keys = [one.key for one in Config().show()]
-    assert len(keys) == len(set(keys)) == len(RULES) + 7
+    assert len(keys) == len(set(keys)) == len(RULES) + 8
 
 
 @pytest.mark.parametrize("text", FILE_MISTAKES, ids=FILE_MISTAKES)
