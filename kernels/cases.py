@@ -187,6 +187,8 @@ def find_or_take(row: Row, case_id: int, kind: int) -> int:
     row["case_wrong_parts"][taken] = 0
     row["case_flags"][taken] = 0
     row["case_cause"][taken] = 0
+    row["case_sku"][taken] = 0
+    row["case_reason"][taken] = 0
     row["case_period"][taken] = NEVER
     for period in range(CASE_PERIODS):
         for fault in range(FAULTS):
@@ -239,6 +241,10 @@ def update(row: Row, slot: int, event: Event) -> None:
         row["case_contacts"][slot] = min(int(row["case_contacts"][slot]) + 1, COUNT_MAX)
     if kind == PART_WRONG:
         row["case_wrong_parts"][slot] = min(int(row["case_wrong_parts"][slot]) + 1, COUNT_MAX)
+    if event["sku"] != 0:
+        row["case_sku"][slot] = event["sku"]
+    if event["reason"] != 0:
+        row["case_reason"][slot] = event["reason"]
     flags = int(row["case_flags"][slot]) | _flags_of(event)
     if _asks(event) and ts_ms > row["case_asked_ms"][slot]:
         row["case_asked_ms"][slot] = ts_ms

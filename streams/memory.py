@@ -1,4 +1,4 @@
-"""What a ledger partition remembers beside its rows: recent event ids and its position in the ledger.
+"""What a ledger partition remembers beside its rows: recent event ids, names, and its position in the ledger.
 
 Both are published with the rows they belong to, in one transaction, and restored together.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import admit
-from schemas.block import Source
+from schemas.block import Block, Source
 from schemas.policy import Policy
 from schemas.state import LAYOUT, LayoutError
 from streams.ticking import Ticking
@@ -68,6 +68,73 @@ class Recent:
         """Make the search table anew after a restore."""
         self._published = self.count
         admit.rebuild(self._table, self._ids, self.count)
+
+
+class Words:
+    """The names of faults, products and reasons behind their digests: the last 4,096 that were new."""
+
+    KEY = b"w"
+    FIELDS = ("fault_id", "sku", "reason")
+    ROOM = 4_096
+    SEGMENT = 64
+
+    def __init__(self) -> None:
+        self._ring: list[tuple[int, str]] = []
+        self._names: dict[int, str] = {}
+        self._count = 0
+        self._changed: set[int] = set()
+
+    def of(self, digest: int) -> str:
+        """The name, or the digest in hex where it is forgotten."""
+        return self._names.get(digest, f"{digest:016x}")
+
+    def learn(self, block: Block, events: NDArray[np.void], admitted: NDArray[np.bool_]) -> None:
+        """Remember the names that the block's admitted events bring, in their order."""
+        found: list[tuple[int, str]] = []
+        places = np.flatnonzero(admitted)
+        for name in self.FIELDS:
+            if name in block.columns:
+                _, first = np.unique(block.columns[name][places], return_index=True)
+                found += [(int(places[at]), name) for at in first.tolist()]
+        for at, name in sorted(found):
+            digest = int(events[name][at])
+            if digest and digest not in self._names:
+                self._add(digest, block.text(int(block.columns[name][at])).decode())
+
+    def _add(self, digest: int, name: str) -> None:
+        place = self._count % self.ROOM
+        if place < len(self._ring):
+            del self._names[self._ring[place][0]]
+            self._ring[place] = (digest, name)
+        else:
+            self._ring.append((digest, name))
+        self._names[digest] = name
+        self._count += 1
+        self._changed.add(place // self.SEGMENT)
+
+    def take_dirty(self) -> list[tuple[bytes, bytes]]:
+        """Changelog records of the segments that changed since the last call."""
+        changed, self._changed = sorted(self._changed), set()
+        width = self.SEGMENT
+        return [
+            (
+                self.KEY + b"%02d" % number,
+                bytes(msgpack.packb([self._count, self._ring[number * width : (number + 1) * width]])),
+            )
+            for number in changed
+        ]
+
+    def restore(self, key: bytes, value: bytes) -> None:
+        """Take back one segment."""
+        count, pairs = msgpack.unpackb(value)
+        self._count = max(self._count, count)
+        start = int(key[1:]) * self.SEGMENT
+        self._ring += [(0, "")] * (start + len(pairs) - len(self._ring))
+        self._ring[start : start + len(pairs)] = [(digest, name) for digest, name in pairs]
+
+    def rebuild(self) -> None:
+        """Make the table of names anew after a restore."""
+        self._names = dict(self._ring)
 
 
 @dataclass(slots=True)
@@ -140,7 +207,7 @@ class Position:
 
     def seen(self, key: bytes) -> None:
         """Count a restored record; a position resets the count, so records after it belong to nothing whole."""
-        if key[:1] in (b"c", Recent.KEY):
+        if key != self.KEY:
             self._since_position += 1
 
     def check_whole(self) -> None:

@@ -351,6 +351,8 @@ class Oracle:
                 self._named[name] = topic
                 self._retired.discard(topic)
                 self._topics[topic] = partitions
+        elif entry.control is Control.RELEASE:
+            return []
         elif entry.control is Control.RETIRE:
             self._retired.add(body["topic"])
         else:
