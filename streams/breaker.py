@@ -5,7 +5,6 @@ marks of its incident, or is kept. Its time is the greatest time of any tick or 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -51,6 +50,9 @@ class Limit(NamedTuple):
     name: str
     span_ms: int
     allowed: int
+
+
+HISTORY: Final = Limit("initial_days", 0, 0)
 
 
 def cause_of(row: Any) -> Key | None:
@@ -114,13 +116,13 @@ class Breaker:
         """Take the judge's next alert; ``row`` is its customer's, ``append_ms`` when the ledger got its reason."""
         self._pass(one.alert.ts_ms, out)
         out.produced.append(one.alert)
+        incident: Incident | None
         if one.change is not Change.ENTERED:
             self._follow(one, out)
             return
         if self._is_initial(one, rules, append_ms):
             one = one._replace(alert=replace(one.alert, initial=True))
-            limit = Limit("initial_days", 0, 0)
-            incident = self._open.get(INITIAL) or self._trip(INITIAL, "initial", limit, out)
+            incident = self._open.get(INITIAL) or self._trip(INITIAL, "initial", HISTORY, out)
         else:
             incident = self._held_back(one, row, rules, out)
         if incident is not None:
@@ -160,9 +162,7 @@ class Breaker:
         self._times_ms.pop(key, None)
         for one in self._shelf.release(incident_id):
             out.alerts.append(replace(one.alert, incident_id=incident_id))
-        self._tell(
-            replace(incident, released_ms=self._now_ms, released_by=author, released_because=reason), None
-        )
+        self._tell(replace(incident, released_ms=self._now_ms, released_by=author, released_because=reason), None)
 
     def take_told(self) -> list[Incident]:
         """The incidents that changed since the last call."""
@@ -262,17 +262,17 @@ class Breaker:
         before = [count for at, count in self._usual.get(machine, {}).items() if hour - USUAL_HOURS <= at < hour]
         usual = sum(before) / len(before) if before else 0.0
 
-        def part(name: str) -> int:
-            return -(-int(rule[f"breaker_{name}"]) // self._partitions)
+        def part(entries: Any) -> int:
+            return -(-int(entries) // self._partitions)
 
-        def share(name: str) -> int:
-            return max(least, int(float(rule[f"breaker_{name}"]) * self._base))
+        def grown(share: Any) -> int:
+            return max(least, int(float(share) * self._base))
 
         return [
-            Limit("entries_per_hour", HOUR_MS, part("entries_per_hour")),
-            Limit("entries_per_day", DAY_MS, part("entries_per_day")),
-            Limit("share_per_hour", HOUR_MS, share("share_per_hour")),
-            Limit("share_per_day", DAY_MS, share("share_per_day")),
+            Limit("entries_per_hour", HOUR_MS, part(rule["breaker_entries_per_hour"])),
+            Limit("entries_per_day", DAY_MS, part(rule["breaker_entries_per_day"])),
+            Limit("share_per_hour", HOUR_MS, grown(rule["breaker_share_per_hour"])),
+            Limit("share_per_day", DAY_MS, grown(rule["breaker_share_per_day"])),
             Limit("times_usual", HOUR_MS, max(least, int(float(rule["breaker_times_usual"]) * usual))),
         ]
 
@@ -336,7 +336,7 @@ class Breaker:
         self._now_ms, self._base, self._caught_up = body["now"], body["base"], body["caught_up"]
         self.recorded, self._numbered = body["recorded"], body["numbered"]
         self._times_ms = {Key(*key): times_ms for key, times_ms in body["times"]}
-        self._usual = {Machine(machine): _pairs(hours) for machine, hours in body["usual"]}
+        self._usual = {Machine(machine): dict(hours) for machine, hours in body["usual"]}
         self._open = {Key(*key): Incident.of(sent) for key, sent in body["open"]}
 
     def rebuild(self) -> None:
@@ -347,7 +347,3 @@ class Breaker:
 
 def _initial_ms(rules: Policy) -> int:
     return int(rules.record["breaker_initial_days"][0]) * DAY_MS
-
-
-def _pairs(pairs: Iterable[Iterable[int]]) -> dict[int, int]:
-    return {key: value for key, value in pairs}

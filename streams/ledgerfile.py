@@ -130,6 +130,18 @@ def dump(bootstrap: str, topic: str, path: Path, timeout_s: float = 30.0, **clie
 
     ``client`` holds further settings of KafkaConsumer. Raises ``TopicError`` and ``FileError``.
     """
+    with reading(bootstrap, topic, timeout_s, **client) as (partitions, frames):
+        return write(path, Head(topic, partitions), frames)
+
+
+@contextmanager
+def reading(
+    bootstrap: str, topic: str, timeout_s: float = 30.0, **client: Any
+) -> Iterator[tuple[int, Iterator[Frame]]]:
+    """How many partitions a topic of ours has, and its records from the oldest to what is its end now.
+
+    Raises ``TopicError`` with one sentence; other arguments as in ``dump``.
+    """
     # Imported here: who only reads a recording needs no Kafka.
     from kafka import KafkaConsumer, errors
 
@@ -137,7 +149,7 @@ def dump(bootstrap: str, topic: str, path: Path, timeout_s: float = 30.0, **clie
 
     found = describe(bootstrap, [topic], **client).get(topic)
     if found is None:
-        raise TopicError(f"topic {topic} does not exist at {bootstrap}: there is no ledger to record")
+        raise TopicError(f"topic {topic} does not exist at {bootstrap}: there is nothing to read")
     consumer = KafkaConsumer(
         bootstrap_servers=bootstrap.split(","),
         isolation_level="read_committed",
@@ -146,9 +158,9 @@ def dump(bootstrap: str, topic: str, path: Path, timeout_s: float = 30.0, **clie
         **client,
     )
     try:
-        return write(path, Head(topic, found.partitions), _until_end(consumer, topic, found.partitions, timeout_s))
+        yield found.partitions, _until_end(consumer, topic, found.partitions, timeout_s)
     except errors.KafkaError as error:
-        raise TopicError(f"the ledger {topic} could not be read to its end: {error}") from error
+        raise TopicError(f"topic {topic} could not be read to its end: {error}") from error
     finally:
         consumer.close()
 
@@ -166,7 +178,7 @@ def _until_end(consumer: Any, topic: str, partitions: int, timeout_s: float) -> 
     while any(consumer.position(one) < ends[one] for one in owned):
         found = consumer.poll(timeout_ms=int(timeout_s * 1000))
         if not found:
-            raise TopicError(f"the ledger {topic} gave nothing more for {timeout_s:g} s: is the broker well?")
+            raise TopicError(f"topic {topic} gave nothing more for {timeout_s:g} s: is the broker well?")
         for one, messages in found.items():
             for message in messages:
                 if message.offset < ends[one]:

@@ -26,6 +26,11 @@ class Outcome:
     held: list[Alert] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
 
+    @property
+    def says_something(self) -> bool:
+        """Whether somebody waits to hear of it."""
+        return bool(self.alerts or self.holds or self.refused or self.held or self.incidents)
+
 
 def newest(incidents: Iterable[Incident]) -> list[Incident]:
     """Only the last word on each incident, in the order in which they were first spoken of."""

@@ -138,8 +138,8 @@ class Pipeline:
                 self._ticking.know(name, UUID(bytes=topic), partitions)
             self._breaker.know(bool(entry.body.get("recorded", False)))
         elif entry.control is Control.RELEASE:
-            told = (str(entry.body[name]) for name in ("incident", "author", "reason"))
-            self._breaker.release(*told, outcome)
+            body = entry.body
+            self._breaker.release(str(body["incident"]), str(body["author"]), str(body["reason"]), outcome)
         elif entry.control is Control.RETIRE:
             self._ticking.retire(UUID(bytes=entry.body["topic"]))
             self._tick(append_ms, outcome)

@@ -9,14 +9,14 @@ import json
 import mmap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from uuid import UUID
 
 import msgpack
 
-from schemas.alerts import DeadLetter
+from schemas.alerts import DeadLetter, Incident
 from schemas.block import BlockError, Source
 from schemas.codec import Reject, decode, encode
 from schemas.codes import Kind, Reason
@@ -52,6 +52,9 @@ class Summary:
     events: int = 0
     duplicates: int = 0
     alerts: int = 0
+    held: int = 0
+    waiting: int = 0
+    incidents: int = 0
     dead_letters: int = 0
     customers: int = 0
     alerts_by_kind: dict[str, int] = field(default_factory=dict)
@@ -64,11 +67,13 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where results go, each as JSON lines; ``dead_letters`` only where wanted."""
+    """Where results go, each as JSON lines; those that may be None only where wanted."""
 
     alerts: Path
     states: Path
     dead_letters: Path | None = None
+    held: Path | None = None
+    incidents: Path | None = None
 
 
 class Payload(NamedTuple):
@@ -98,33 +103,47 @@ def run_replay(
     its own policies and partitions. Raises ``ReplayError`` and ``FileError``.
     """
     with ExitStack() as stack:
-        wanted = (outputs.alerts, outputs.states, outputs.dead_letters)
+        named = (getattr(outputs, one.name) for one in fields(outputs))
+        wanted = [path for path in named if path is not None]
         if len(set(wanted)) < len(wanted) or events in wanted:
             raise ReplayError(f"{events}: the input and the outputs must be different files")
-        alerts = stack.enter_context(whole_file(outputs.alerts))
-        states = stack.enter_context(whole_file(outputs.states))
-        letters = stack.enter_context(whole_file(outputs.dead_letters)) if outputs.dead_letters else None
+        files = {path: stack.enter_context(whole_file(path)) for path in wanted}
+        into = _Files(*(files.get(getattr(outputs, one.name)) for one in fields(outputs)))
         if is_ledger(events):
             if policy is not None:
                 raise ReplayError(f"{events} is a recorded ledger, which brings its own policies: name none")
-            judge = _of_ledger(events, app_id, alerts, letters, as_of_ms, progress)
+            judge = _of_ledger(events, app_id, into, as_of_ms, progress)
         else:
-            judge = _Judge(app_id, partitions, str(events), alerts, letters)
+            judge = _Judge(app_id, partitions, str(events), into)
             judge.open(policy or parse(""))
             _feed(events, judge, currency, as_of_ms, progress)
-        judge.write_states(states)
+        judge.finish()
         return judge.summary
+
+
+class _Files(NamedTuple):
+    """The open files of ``Outputs``, None where nothing is wanted."""
+
+    alerts: IO[bytes] | None
+    states: IO[bytes] | None
+    dead_letters: IO[bytes] | None
+    held: IO[bytes] | None
+    incidents: IO[bytes] | None
+
+
+def _write(file: IO[bytes] | None, line: str) -> None:
+    if file is not None:
+        file.write(line.encode() + b"\n")
 
 
 class _Judge:
     """The pipelines of all partitions, and the files their outcomes go to."""
 
-    def __init__(
-        self, app_id: str, partitions: int, name: str, alerts: IO[bytes], letters: IO[bytes] | None
-    ) -> None:
+    def __init__(self, app_id: str, partitions: int, name: str, into: _Files) -> None:
         self.name = name
         self.summary = Summary()
-        self._alerts, self._letters = alerts, letters
+        self._into = into
+        self._incidents: dict[str, Incident] = {}
         self.partitions = partitions
         self._pipelines = [Pipeline(app_id, partition, partitions) for partition in range(partitions)]
 
@@ -149,10 +168,14 @@ class _Judge:
         self.summary.events += outcome.applied
         self.summary.duplicates += outcome.duplicates
         for alert in outcome.alerts:
-            self._alerts.write(alert.to_json().encode() + b"\n")
+            _write(self._into.alerts, alert.to_json())
             self.summary.alerts += 1
             kinds = self.summary.alerts_by_kind
             kinds[alert.kind] = kinds.get(alert.kind, 0) + 1
+        for alert in outcome.held:
+            _write(self._into.held, alert.to_json())
+        self.summary.held += len(outcome.held)
+        self._incidents.update({one.incident_id: one for one in outcome.incidents})
         for letter in outcome.refused:
             self.refuse(letter)
 
@@ -162,34 +185,31 @@ class _Judge:
         ``record`` is its line or place in the file, or its offset in the source the ledger names.
         """
         self.summary.dead_letters += 1
-        if self._letters is not None:
+        if self._into.dead_letters is not None:
             record = letter.offset // 2 if letter.topic == self.name else letter.offset
             text = (letter.value or b"").decode("utf-8", "backslashreplace")
             told = {"reason": letter.reason, "detail": letter.detail, "record": record, "value": text}
-            self._letters.write(_line(told))
+            _write(self._into.dead_letters, _line(told))
 
-    def write_states(self, states: IO[bytes]) -> None:
-        """Every customer's row, settled to the last tick's day, by customer id."""
+    def finish(self) -> None:
+        """Write the last word on each incident, and every row, settled to the last tick's day, by customer id."""
+        for incident in self._incidents.values():
+            _write(self._into.incidents, incident.to_json())
+        self.summary.incidents = len(self._incidents)
+        self.summary.waiting = sum(one.waiting for one in self._pipelines)
         rows = {customer: row for one in self._pipelines for customer, row in one.settled_rows().items()}
         self.summary.customers = len(rows)
         for customer in sorted(rows):
-            states.write(_line({"customer_id": customer.decode(), **as_dict(rows[customer])}))
+            _write(self._into.states, _line({"customer_id": customer.decode(), **as_dict(rows[customer])}))
 
 
-def _line(fields: dict[str, object]) -> bytes:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+def _line(told: dict[str, object]) -> str:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
-def _of_ledger(
-    path: Path,
-    app_id: str,
-    alerts: IO[bytes],
-    letters: IO[bytes] | None,
-    as_of_ms: int | None,
-    progress: Progress,
-) -> _Judge:
+def _of_ledger(path: Path, app_id: str, into: _Files, as_of_ms: int | None, progress: Progress) -> _Judge:
     head, frames = read(path)
-    judge = _Judge(app_id, head.partitions, str(path), alerts, letters)
+    judge = _Judge(app_id, head.partitions, str(path), into)
     done = 0
     for frame in frames:
         judge.summary.records += 1

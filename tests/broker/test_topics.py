@@ -30,7 +30,8 @@ DAY_MS = 86_400_000
 def fresh_names() -> TopicNames:
     tail = uuid.uuid4().hex[:8]
     return TopicNames(
-        *(f"{role}-{tail}" for role in ("calls", "buys", "ledger", "customers", "alerts", "dead", "holds"))
+        *(f"{role}-{tail}" for role in ("calls", "buys", "ledger", "customers", "alerts", "dead", "holds")),
+        *(f"{role}-{tail}" for role in ("alerts-held", "incidents")),
     )
 
 
@@ -60,6 +61,8 @@ def test_the_plan_says_what_each_topic_must_be():
         "whaleline-customers": 8,
         "alerts": 8,
         "holds": 8,
+        "alerts-held": 8,
+        "incidents": 8,
         "whaleline-dead-letters": 8,
     }
     month, two_mib = str(30 * DAY_MS), str(2 * 1024 * 1024)
@@ -83,6 +86,12 @@ def test_the_plan_says_what_each_topic_must_be():
             "min.compaction.lag.ms": "3600000",
             "max.message.bytes": two_mib,
         },
+        "alerts-held": {"cleanup.policy": "delete", "retention.ms": month},
+        "incidents": {
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": "3600000",
+            "max.message.bytes": two_mib,
+        },
         "whaleline-dead-letters": {
             "cleanup.policy": "delete",
             "retention.ms": month,
@@ -94,7 +103,7 @@ def test_the_plan_says_what_each_topic_must_be():
 @pytest.mark.parametrize(("replicas", "in_sync"), [(1, None), (2, None), (3, "2"), (5, "4")])
 def test_with_three_replicas_an_acknowledged_write_survives_one_machine(replicas, in_sync):
     ours = [one for one in plan(TopicNames(), 4, 4, replicas) if one.config]
-    assert len(ours) == 5
+    assert len(ours) == 7
     assert {one.config.get("min.insync.replicas") for one in ours} == {in_sync}
     assert {one.replication for one in ours} == {replicas}
 
