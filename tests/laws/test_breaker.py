@@ -63,7 +63,8 @@ churn_least_entries = 1
 
 def an_alert(number: int, customer: str, machine: Machine, change: Change, ts_ms: int) -> Alert:
     kind = f"{ALERT_NAMES[machine]}_{change.name.lower()}"
-    return replace(ALERT, alert_id=f"{number:032x}", kind=kind, customer_id=customer, ts_ms=ts_ms)
+    fresh = replace(ALERT, initial=False, held=False, incident_id=None)
+    return replace(fresh, alert_id=f"{number:032x}", kind=kind, customer_id=customer, ts_ms=ts_ms)
 
 
 class Both:
