@@ -118,7 +118,7 @@ class Breaker:
         out.produced.append(one.alert)
         incident: Incident | None
         if one.change is not Change.ENTERED:
-            self._follow(one, out)
+            self._follow(one, rules, append_ms, out)
             return
         if self._is_initial(one, rules, append_ms):
             one = one._replace(alert=replace(one.alert, initial=True))
@@ -178,10 +178,17 @@ class Breaker:
         for one in self._shelf.due(self._now_ms):
             self._let_out(one, out)
 
-    def _follow(self, one: Produced, out: Outcome) -> None:
-        """A later change of an episode goes where its entry is, so that the order stays."""
+    def _follow(self, one: Produced, rules: Policy, append_ms: int | None, out: Outcome) -> None:
+        """A later change of an episode goes where its entry is, so that the order stays.
+
+        But who is in a report of the past and gets worse now is news.
+        """
         kept = self._shelf.newest(one)
-        if kept is None:
+        past = kept is not None and kept.one.alert.initial
+        news = past and one.change is Change.ESCALATED and not self._is_initial(one, rules, append_ms)
+        if kept is not None and news:
+            self._shelf.let_pass(kept)
+        if kept is None or news:
             self._let_out(one, out)
         elif kept.incident_id is None:
             self._shelf.keep(one, kept.until_ms)

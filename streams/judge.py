@@ -49,6 +49,7 @@ class Owned:
         self.outbox = outbox
         self.ready = False
         self.unsaid: list[Outcome] = []
+        self.warned: set[str] = set()
         self.lock = asyncio.Lock()
         self.urgent = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
@@ -300,7 +301,7 @@ class Judge:
             except NotPublished as error:
                 stop_now(Exit.WRITE_FAILED, f"Publishing: {error}.")
             self._count(monotonic_s() - begun, what)
-            _warn(what.incidents)
+            _warn(one, what.incidents)
             if self._consumer is not None:
                 self._consumer.durable[TP(self._topic, partition)] = at
         self._tell()
@@ -328,14 +329,14 @@ class Judge:
         metrics.lag.set(sum(self._lag(partition, one) for partition, one in self.owned.items() if one.ready))
 
 
-def _warn(incidents: Sequence[Incident]) -> None:
+def _warn(owned: Owned, incidents: Sequence[Incident]) -> None:
     """Log the begin and the end of an incident: a person has to look at it."""
     for one in incidents:
         if one.released_ms is not None:
-            log.warning("incident %s: %d alerts were let go by %s", one.incident_id, one.count, one.released_by)
-        elif one.count == 1:
-            about = one.cause or one.kind
-            log.warning("incident %s (%s): alerts are held, see `whaleline incidents`", one.incident_id, about)
+            log.warning("incident %s: its %d alerts were let go", one.incident_id, one.count)
+        elif one.incident_id not in owned.warned:
+            owned.warned.add(one.incident_id)
+            log.warning("incident %s: alerts are held, see `whaleline incidents list`", one.incident_id)
 
 
 def _restore_exit(error: Exception) -> Exit:

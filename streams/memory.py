@@ -90,16 +90,20 @@ class Words:
 
     def learn(self, block: Block, events: NDArray[np.void], admitted: NDArray[np.bool_]) -> None:
         """Remember the names that the block's admitted events bring, in their order."""
-        found: list[tuple[int, str]] = []
-        places = np.flatnonzero(admitted)
-        for name in self.FIELDS:
+        found: list[tuple[int, int, int]] = []
+        backwards = np.flatnonzero(admitted)[::-1]
+        for number, name in enumerate(self.FIELDS):
             if name in block.columns:
-                _, first = np.unique(block.columns[name][places], return_index=True)
-                found += [(int(places[at]), name) for at in first.tolist()]
-        for at, name in sorted(found):
-            digest = int(events[name][at])
-            if digest and digest not in self._names:
-                self._add(digest, block.text(int(block.columns[name][at])).decode())
+                # Written from the back, the first event that brings a text is the one that stays.
+                first = np.full(block.starts.size, -1, np.int64)
+                first[block.columns[name][backwards]] = backwards
+                first = first[first >= 0]
+                digests = events[name][first].tolist()
+                new = (one for one in zip(first.tolist(), digests, strict=True) if one[1] not in self._names)
+                found += [(at, number, digest) for at, digest in new if digest]
+        for at, number, digest in sorted(found):
+            if digest not in self._names:
+                self._add(digest, block.text(int(block.columns[self.FIELDS[number]][at])).decode())
 
     def _add(self, digest: int, name: str) -> None:
         place = self._count % self.ROOM

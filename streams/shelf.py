@@ -32,22 +32,23 @@ class Produced(NamedTuple):
 
 @dataclass(slots=True)
 class Kept:
-    """One alert on the shelf: it waits until ``until_ms``, or (then -1) belongs to an incident."""
+    """One alert on the shelf: it waits until ``until_ms``, or (then -1) belongs to an incident.
+
+    ``passed``: a later change of its episode is out already, and those that follow go after that.
+    """
 
     number: int
     place: int
     one: Produced
     until_ms: int
     incident_id: str | None
+    passed: bool = False
 
     def pack(self) -> bytes:
         """Its changelog value."""
         alert, machine, change = self.one
-        return bytes(
-            msgpack.packb(
-                [self.number, int(machine), int(change), self.until_ms, self.incident_id, alert.as_map()]
-            )
-        )
+        kept = [self.number, int(machine), int(change), self.until_ms, self.incident_id, self.passed]
+        return bytes(msgpack.packb([*kept, alert.as_map()]))
 
 
 class Shelf:
@@ -77,9 +78,14 @@ class Shelf:
         return [kept.one.alert for kept in sorted(self._places.values(), key=lambda kept: kept.number)]
 
     def newest(self, one: Produced) -> Kept | None:
-        """The newest kept alert of the same customer and machine, unless it ended its episode."""
+        """The newest kept alert of the same customer and machine, unless its episode ended or was passed."""
         kept = self._newest.get(one.of)
-        return None if kept is None or kept.one.change is Change.CLEARED else kept
+        return None if kept is None or kept.passed or kept.one.change is Change.CLEARED else kept
+
+    def let_pass(self, kept: Kept) -> None:
+        """A later change goes out before this one."""
+        kept.passed = True
+        self._changed.add(kept.place)
 
     def keep(self, one: Produced, until_ms: int, incident_id: str | None = None) -> None:
         """Take an alert in: to wait until a time, or for an incident."""
@@ -141,9 +147,9 @@ class Shelf:
         self._places.pop(place, None)
         self._changed.add(place)
         if value:
-            number, machine, change, until_ms, incident_id, sent = msgpack.unpackb(value)
+            number, machine, change, until_ms, incident_id, passed, sent = msgpack.unpackb(value)
             one = Produced(Alert.of(sent), Machine(machine), Change(change))
-            self._places[place] = Kept(number, place, one, until_ms, incident_id)
+            self._places[place] = Kept(number, place, one, until_ms, incident_id, passed)
 
     def rebuild(self) -> None:
         """Find everything again after a restore."""

@@ -20,6 +20,7 @@ from streams.outcome import Outcome
 from streams.pipeline import Pipeline
 from streams.shelf import Produced, Shelf
 from tests.driver import DAY, HOUR, MINUTE, Driver, feed
+from tests.laws.test_replay import cut, one_by_one
 from tests.oracle.breaker import Heard, SlowBreaker
 from tests.oracle.rows import Rules
 from tests.vectors import ALERT
@@ -239,6 +240,22 @@ def test_crashes_lose_nothing_that_waits_or_is_held(seed: int, crashes: list[int
     assert crashing.latest() == steady.latest()
     produced = [alert for outcome in steady.outcomes for alert in outcome.produced]
     assert conserved(produced, steady.alerts, steady.kept())
+
+
+@settings(max_examples=10, deadline=None)
+@given(SEEDS)
+def test_any_batching_lets_out_and_holds_the_same(seed: int) -> None:
+    """Where a block ends is chance; no order, count or incident depends on it."""
+    contents = one_by_one(lived(seed).ledger[0])
+    rng = random.Random(seed)
+    found = []
+    for _ in range(2):
+        pipeline = Pipeline("whaleline")
+        outcomes = [pipeline.step(record) for record in cut(contents, rng)]
+        alerts = [[alert for one in outcomes for alert in getattr(one, name)] for name in ("alerts", "held")]
+        told = {incident.incident_id: incident for one in outcomes for incident in one.incidents}
+        found.append((*alerts, told, pipeline.kept()))
+    assert found[0] == found[1]
 
 
 def test_the_nervous_worlds_have_waves() -> None:

@@ -58,14 +58,18 @@ class SlowBreaker:
         if one.change is not Change.ENTERED:
             entry = earlier[-1] if earlier else one
             ended = entry.change is Change.CLEARED or not earlier or entry.place == "out"
+            ended |= entry.initial and one.change is Change.ESCALATED and not self._is_past(one, append)
             self._put(one, "out" if ended else entry.place, entry.until, entry.initial and not ended)
             return
-        days = self._rules.breaker_initial_days
-        old = append is not None and days and append - one.ts > days * DAY_MS
-        if not self._read and old and one.machine is not Machine.SERVICE:
+        if self._is_past(one, append):
             self._put(one, self._incident("initial", "initial", "initial_days", 0), 0, True)
             return
         self._put(one, *self._weigh(one, cause))
+
+    def _is_past(self, one: Heard, append: int | None) -> bool:
+        days = self._rules.breaker_initial_days
+        old = append is not None and days > 0 and append - one.ts > days * DAY_MS
+        return not self._read and old and one.machine is not Machine.SERVICE
 
     def release(self, incident: str) -> None:
         """A person's word."""
