@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.codes import Evidence, Moment, Term
+from schemas.limits import BREAKER
 
 
 class PolicyError(ValueError):
@@ -168,47 +169,7 @@ SETTINGS: tuple[Setting, ...] = (
     _S("service", "rude_confidence", 0.7, 0.0, 1.0, "a rude call must be this sure to be told as one"),
     _S("hold", "failure_evidence", 0.5, 0.0, 100.0, "failure evidence, less recovery, that sets a hold by itself"),
     _S("hold", "quiet_days", 7, 0, 365, "lift after so many days without a reason"),
-    _S(
-        "breaker",
-        "wait_minutes",
-        60,
-        0,
-        1440,
-        "how long a value or gaming entry waits, so that a wave can be seen",
-    ),
-    _S(
-        "breaker",
-        "entries_per_hour",
-        25,
-        1,
-        10**6,
-        "value or gaming entries an hour that trip nothing, all together",
-    ),
-    _S(
-        "breaker",
-        "entries_per_day",
-        200,
-        1,
-        10**6,
-        "value or gaming entries a day that trip nothing, all together",
-    ),
-    _S("breaker", "share_per_hour", 0.0005, 0.0, 1.0, "the same as a share of the partition's customers, an hour"),
-    _S("breaker", "share_per_day", 0.005, 0.0, 1.0, "the same as a share of the partition's customers, a day"),
-    _S("breaker", "times_usual", 8.0, 1.0, 1e6, "so many times a usual hour of the last 28 days trips nothing"),
-    _S(
-        "breaker", "least_entries", 5, 1, 10**6, "value or gaming entries that no share and no usual hour trips at"
-    ),
-    _S("breaker", "same_cause", 9, 1, 10**6, "churn and service entries of one cause an hour that trip nothing"),
-    _S("breaker", "churn_share_per_hour", 0.01, 0.0, 1.0, "churn entries an hour, as a share of the customers"),
-    _S("breaker", "churn_least_entries", 20, 1, 10**6, "churn entries an hour that this share does not trip at"),
-    _S(
-        "breaker",
-        "initial_days",
-        1,
-        0,
-        365,
-        "history written so many days after it happened is a report; 0: never",
-    ),
+    *(Setting("breaker", *one) for one in BREAKER),
     _S(
         "ledger",
         "future_tolerance_minutes",

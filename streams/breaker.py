@@ -114,7 +114,7 @@ class Breaker:
 
     def hear(self, one: Produced, row: Any, rules: Policy, append_ms: int | None, out: Outcome) -> None:
         """Take the judge's next alert; ``row`` is its customer's, ``append_ms`` when the ledger got its reason."""
-        self._pass(one.alert.ts_ms, out)
+        self._move(one.alert.ts_ms)
         out.produced.append(one.alert)
         incident: Incident | None
         if one.change is not Change.ENTERED:
@@ -135,9 +135,15 @@ class Breaker:
             self._let_out(one, out)
 
     def tick(self, tick_ms: int, base: int, out: Outcome) -> None:
-        """Time has come to a tick, at which the partition knows ``base`` customers."""
-        self._pass(tick_ms, out)
-        self._base = base
+        """Time has come to a tick, at which the partition knows ``base`` customers: what has waited goes out.
+
+        At ticks only, because they are the same in every partition: so it is equal for any number of them.
+        """
+        self._move(tick_ms)
+        for one in self._shelf.due(self._now_ms):
+            self._let_out(one, out)
+        if base != self._base:
+            self._base, self._moved = base, True
         for key, times_ms in list(self._times_ms.items()):
             del times_ms[: bisect_right(times_ms, self._now_ms - DAY_MS)]
             if not times_ms:
@@ -172,11 +178,9 @@ class Breaker:
 
     # ---------------------------------------------------------------- one alert
 
-    def _pass(self, now_ms: int, out: Outcome) -> None:
+    def _move(self, now_ms: int) -> None:
         if now_ms > self._now_ms:
             self._now_ms, self._moved = now_ms, True
-        for one in self._shelf.due(self._now_ms):
-            self._let_out(one, out)
 
     def _follow(self, one: Produced, rules: Policy, append_ms: int | None, out: Outcome) -> None:
         """A later change of an episode goes where its entry is, so that the order stays.

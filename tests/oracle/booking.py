@@ -18,9 +18,16 @@ BY_HAND = {Cause.COMPANY: Fault.COMPANY, Cause.CUSTOMER: Fault.CUSTOMER, Cause.N
 
 
 def forget(row: Row, slot: int) -> None:
-    """A taken slot starts without costs and without a cause."""
+    """A taken slot starts without costs, without a cause, and about nothing."""
+    row.case_sku[slot] = row.case_reason[slot] = 0
     row.case_cause[slot], row.case_period[slot] = 0, state.NEVER
     row.case_cost_cents[slot] = [[0] * state.FAULTS for _ in range(state.CASE_PERIODS)]
+
+
+def tell_about(row: Row, slot: int, sku: int, reason: int) -> None:
+    """What a case is about is what was last said of it."""
+    row.case_sku[slot] = sku or row.case_sku[slot]
+    row.case_reason[slot] = reason or row.case_reason[slot]
 
 
 def remember(row: Row, slot: int, period: int, fault: Fault, cents: int) -> None:

@@ -42,8 +42,10 @@ class SlowBreaker:
 
     def tick(self, tick: int, base: int) -> None:
         """A tick, before its alerts."""
-        self._move(tick)
-        self._base = base
+        self._time, self._base = max(self._time, tick), base
+        for one in self.heard:
+            if one.place == "waits" and one.until <= self._time:
+                self._put(one, "out", 0, one.initial)
 
     def ticked(self, tick: int, append: int | None) -> None:
         """The end of a progress entry."""
@@ -52,7 +54,7 @@ class SlowBreaker:
 
     def hear(self, one: Heard, cause: Cause | None, append: int | None) -> None:
         """The judge's next alert."""
-        self._move(one.ts)
+        self._time = max(self._time, one.ts)
         earlier = [each for each in self.heard if (each.customer, each.machine) == (one.customer, one.machine)]
         self.heard.append(one)
         if one.change is not Change.ENTERED:
@@ -79,12 +81,6 @@ class SlowBreaker:
         self._counted = [each for each in self._counted if each[0] != self.incidents[incident][1]]
         for one in self.heard:
             if one.place == incident:
-                self._put(one, "out", 0, one.initial)
-
-    def _move(self, now: int) -> None:
-        self._time = max(self._time, now)
-        for one in self.heard:
-            if one.place == "waits" and one.until <= self._time:
                 self._put(one, "out", 0, one.initial)
 
     def _put(self, one: Heard, place: str, until: int = 0, initial: bool = False) -> None:

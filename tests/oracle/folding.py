@@ -266,7 +266,6 @@ def _slot(row: Row, event: Heard, known: int | None) -> int | None:
     for name in ("opened", "asked", "answered", "resolved"):
         getattr(row, f"case_{name}_ms")[slot] = state.NEVER
     row.case_contacts[slot] = row.case_wrong_parts[slot] = row.case_flags[slot] = 0
-    row.case_sku[slot] = row.case_reason[slot] = 0
     booking.forget(row, slot)
     return slot
 
@@ -290,8 +289,7 @@ def _update_case(row: Row, event: Heard, slot: int) -> None:
         row.case_answered_ms[slot] = max(row.case_answered_ms[slot], ts)
     if kind in {Kind.TICKET_RESOLVED, Kind.FAULT_CLOSED} or (event.is_contact and event.resolved):
         row.case_resolved_ms[slot] = max(row.case_resolved_ms[slot], ts)
-    row.case_sku[slot] = event.digest("sku") or row.case_sku[slot]
-    row.case_reason[slot] = event.digest("reason") or row.case_reason[slot]
+    booking.tell_about(row, slot, event.digest("sku"), event.digest("reason"))
     if kind is Kind.PART_WRONG:
         row.case_wrong_parts[slot] = min(65_535, row.case_wrong_parts[slot] + 1)
     if event.is_contact:
