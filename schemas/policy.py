@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.codes import Evidence, Moment, Term
+from schemas.limits import BREAKER
 
 
 class PolicyError(ValueError):
@@ -168,6 +169,7 @@ SETTINGS: tuple[Setting, ...] = (
     _S("service", "rude_confidence", 0.7, 0.0, 1.0, "a rude call must be this sure to be told as one"),
     _S("hold", "failure_evidence", 0.5, 0.0, 100.0, "failure evidence, less recovery, that sets a hold by itself"),
     _S("hold", "quiet_days", 7, 0, 365, "lift after so many days without a reason"),
+    *(Setting("breaker", *one) for one in BREAKER),
     _S(
         "ledger",
         "future_tolerance_minutes",

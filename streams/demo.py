@@ -22,7 +22,7 @@ from typing import Any
 
 import msgpack
 
-from schemas.alerts import Alert, Evidence
+from schemas.alerts import Alert
 from schemas.events import DAY_MS
 from streams.clock import monotonic_s
 from streams.config import ENVIRONMENT, Config, load
@@ -182,12 +182,7 @@ class Watcher:
 
 def alert_of(value: bytes) -> Alert:
     """An alert from its bytes on the alerts topic."""
-    sent = msgpack.unpackb(value)
-    del sent["version"]
-    sent["evidence"] = tuple(
-        Evidence(**{**one, "event_digests": tuple(one["event_digests"])}) for one in sent["evidence"]
-    )
-    return Alert(**{**sent, "actions": tuple(sent["actions"]), "clears_when": tuple(sent["clears_when"])})
+    return Alert.of(msgpack.unpackb(value))
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple
 
 import msgpack
 
-from streams.reading import until_end
+from streams.reading import reading
 
 MAGIC = b"WLLF"
 VERSION = 1
@@ -132,28 +132,8 @@ def dump(bootstrap: str, topic: str, path: Path, timeout_s: float = 30.0, **clie
 
     ``client`` holds further settings of KafkaConsumer. Raises ``TopicError`` and ``FileError``.
     """
-    # Imported here: who only reads a recording needs no Kafka.
-    from kafka import KafkaConsumer, errors
-
-    from streams.topics import TopicError, describe
-
-    found = describe(bootstrap, [topic], **client).get(topic)
-    if found is None:
-        raise TopicError(f"topic {topic} does not exist at {bootstrap}: there is no ledger to record")
-    consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap.split(","),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        **client,
-    )
-    try:
-        messages = until_end(consumer, topic, found.partitions, timeout_s)
-        return write(path, Head(topic, found.partitions), (_frame_of(*one) for one in messages))
-    except errors.KafkaError as error:
-        raise TopicError(f"the ledger {topic} could not be read to its end: {error}") from error
-    finally:
-        consumer.close()
+    with reading(bootstrap, topic, timeout_s, **client) as (partitions, messages):
+        return write(path, Head(topic, partitions), (_frame_of(*one) for one in messages))
 
 
 def _frame_of(partition: int, message: Any) -> Frame:

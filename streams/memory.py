@@ -1,4 +1,4 @@
-"""What a ledger partition remembers beside its rows: recent event ids and its position in the ledger.
+"""What a ledger partition remembers beside its rows: recent event ids, and its position in the ledger.
 
 Both are published with the rows they belong to, in one transaction, and restored together.
 """

@@ -1,4 +1,4 @@
-"""What the digests in rows were called: the few texts that a problem may have to be named by.
+"""What the digests in rows were called: the few texts that a problem or an incident may have to be named by.
 
 Learned from the events of cases and of known faults only, so that the catalogue of everything sold never enters.
 """
@@ -13,7 +13,7 @@ from schemas.block import Block
 
 SEGMENTS = 64
 MOST = 65_536
-"""So many names are kept; with more, a problem is told by its digest until some are forgotten."""
+"""So many names are kept; with more, a problem or an incident is told by its digest until some are forgotten."""
 
 NAMED = ("sku", "reason", "fault_id")
 
@@ -30,6 +30,10 @@ class Names:
     def get(self, digest: int) -> str | None:
         """The text behind a digest; None for no text (0) or one that is not kept."""
         return self._texts.get(digest)
+
+    def of(self, digest: int) -> str:
+        """The text behind a digest, or the digest in hex where it is not kept."""
+        return self._texts.get(digest, f"{digest:016x}")
 
     def learn(self, block: Block, events: NDArray[np.void], admitted: NDArray[np.bool_]) -> None:
         """Take the names from the admitted events of cases and faults in a block."""

@@ -1,6 +1,7 @@
 """Read a topic as it is now, from its oldest record to its end, for commands that look and go."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -22,11 +23,15 @@ def until_end(consumer: Any, topic: str, partitions: int, timeout_s: float) -> I
             yield from ((one.partition, message) for message in messages if message.offset < ends[one])
 
 
-def latest(bootstrap: str, topic: str, timeout_s: float = 30.0, **client: Any) -> dict[bytes, bytes | None]:
-    """The last committed value of each key of a compacted topic.
+@contextmanager
+def reading(
+    bootstrap: str, topic: str, timeout_s: float = 30.0, **client: Any
+) -> Iterator[tuple[int, Iterator[tuple[int, Any]]]]:
+    """How many partitions a topic of ours has, and its committed messages as ``until_end`` gives them.
 
     ``client`` holds further settings of KafkaConsumer. Raises ``TopicError`` in one sentence.
     """
+    # Imported here: who only reads a recording needs no Kafka.
     from kafka import KafkaConsumer, errors
 
     from streams.topics import TopicError, describe
@@ -42,9 +47,14 @@ def latest(bootstrap: str, topic: str, timeout_s: float = 30.0, **client: Any) -
         **client,
     )
     try:
-        messages = until_end(consumer, topic, found.partitions, timeout_s)
-        return {message.key: message.value for _, message in messages if message.key is not None}
+        yield found.partitions, until_end(consumer, topic, found.partitions, timeout_s)
     except errors.KafkaError as error:
         raise TopicError(f"topic {topic} could not be read to its end: {error}") from error
     finally:
         consumer.close()
+
+
+def latest(bootstrap: str, topic: str, timeout_s: float = 30.0, **client: Any) -> dict[bytes, bytes | None]:
+    """The last committed value of each key of a compacted topic; arguments and errors as in ``reading``."""
+    with reading(bootstrap, topic, timeout_s, **client) as (_, messages):
+        return {message.key: message.value for _, message in messages if message.key is not None}

@@ -9,14 +9,14 @@ import json
 import mmap
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from uuid import UUID
 
 import msgpack
 
-from schemas.alerts import DeadLetter
+from schemas.alerts import DeadLetter, Incident
 from schemas.block import BlockError, Source
 from schemas.codec import Reject, decode, encode
 from schemas.codes import Kind, Reason
@@ -53,6 +53,9 @@ class Summary:
     events: int = 0
     duplicates: int = 0
     alerts: int = 0
+    held: int = 0
+    waiting: int = 0
+    incidents: int = 0
     dead_letters: int = 0
     customers: int = 0
     alerts_by_kind: dict[str, int] = field(default_factory=dict)
@@ -65,11 +68,13 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where results go, each as JSON lines, the curve as one object; the last three only where wanted."""
+    """Where results go, each as JSON lines, the curve as one object; those that may be None only where wanted."""
 
     alerts: Path
     states: Path
     dead_letters: Path | None = None
+    held: Path | None = None
+    incidents: Path | None = None
     curve: Path | None = None
     problems: Path | None = None
 
@@ -101,38 +106,50 @@ def run_replay(
     its own policies and partitions. Raises ``ReplayError`` and ``FileError``.
     """
     with ExitStack() as stack:
-        wanted = [one for one in astuple(outputs) if one is not None]
+        named = (getattr(outputs, one.name) for one in fields(outputs))
+        wanted = [path for path in named if path is not None]
         if len(set(wanted)) < len(wanted) or events in wanted:
             raise ReplayError(f"{events}: the input and the outputs must be different files")
-        alerts = stack.enter_context(whole_file(outputs.alerts))
-        states = stack.enter_context(whole_file(outputs.states))
-        letters, curve, problems = (
-            stack.enter_context(whole_file(one)) if one else None
-            for one in (outputs.dead_letters, outputs.curve, outputs.problems)
-        )
+        files = {path: stack.enter_context(whole_file(path)) for path in wanted}
+        into = _Files(*(files.get(getattr(outputs, one.name)) for one in fields(outputs)))
         if is_ledger(events):
             if policy is not None:
                 raise ReplayError(f"{events} is a recorded ledger, which brings its own policies: name none")
-            judge = _of_ledger(events, app_id, alerts, letters, as_of_ms, progress)
+            judge = _of_ledger(events, app_id, into, as_of_ms, progress)
         else:
-            judge = _Judge(app_id, partitions, str(events), alerts, letters)
+            judge = _Judge(app_id, partitions, str(events), into)
             judge.open(policy or parse(""))
             _feed(events, judge, currency, as_of_ms, progress)
-        judge.write_states(states)
-        judge.write_insights(curve, problems)
+        judge.finish()
         return judge.summary
+
+
+class _Files(NamedTuple):
+    """The open files of ``Outputs``, None where nothing is wanted."""
+
+    alerts: IO[bytes] | None
+    states: IO[bytes] | None
+    dead_letters: IO[bytes] | None
+    held: IO[bytes] | None
+    incidents: IO[bytes] | None
+    curve: IO[bytes] | None
+    problems: IO[bytes] | None
+
+
+def _write(file: IO[bytes] | None, line: str) -> None:
+    if file is not None:
+        file.write(line.encode() + b"\n")
 
 
 class _Judge:
     """The pipelines of all partitions, and the files their outcomes go to."""
 
-    def __init__(
-        self, app_id: str, partitions: int, name: str, alerts: IO[bytes], letters: IO[bytes] | None
-    ) -> None:
+    def __init__(self, app_id: str, partitions: int, name: str, into: _Files) -> None:
         self.name = name
         self.summary = Summary()
-        self._alerts, self._letters = alerts, letters
+        self._into = into
         self._insights: dict[bytes, bytes | None] = {}
+        self._incidents: dict[str, Incident] = {}
         self.partitions = partitions
         self._pipelines = [Pipeline(app_id, partition, partitions) for partition in range(partitions)]
 
@@ -157,10 +174,14 @@ class _Judge:
         self.summary.events += outcome.applied
         self.summary.duplicates += outcome.duplicates
         for alert in outcome.alerts:
-            self._alerts.write(alert.to_json().encode() + b"\n")
+            _write(self._into.alerts, alert.to_json())
             self.summary.alerts += 1
             kinds = self.summary.alerts_by_kind
             kinds[alert.kind] = kinds.get(alert.kind, 0) + 1
+        for alert in outcome.held:
+            _write(self._into.held, alert.to_json())
+        self.summary.held += len(outcome.held)
+        self._incidents.update({one.incident_id: one for one in outcome.incidents})
         for letter in outcome.refused:
             self.refuse(letter)
         self._insights.update(outcome.insights)
@@ -171,42 +192,39 @@ class _Judge:
         ``record`` is its line or place in the file, or its offset in the source the ledger names.
         """
         self.summary.dead_letters += 1
-        if self._letters is not None:
+        if self._into.dead_letters is not None:
             record = letter.offset // 2 if letter.topic == self.name else letter.offset
             text = (letter.value or b"").decode("utf-8", "backslashreplace")
             told = {"reason": letter.reason, "detail": letter.detail, "record": record, "value": text}
-            self._letters.write(_line(told))
+            _write(self._into.dead_letters, _line(told))
 
-    def write_states(self, states: IO[bytes]) -> None:
-        """Every customer's row, settled to the last tick's day, by customer id."""
+    def finish(self) -> None:
+        """Write the last words on incidents and insights, and every row by customer, settled to the last tick."""
+        for incident in self._incidents.values():
+            _write(self._into.incidents, incident.to_json())
+        self.summary.incidents = len(self._incidents)
+        self.summary.waiting = sum(one.waiting for one in self._pipelines)
         rows = {customer: row for one in self._pipelines for customer, row in one.settled_rows().items()}
         self.summary.customers = len(rows)
         for customer in sorted(rows):
-            states.write(_line({"customer_id": customer.decode(), **as_dict(rows[customer])}))
+            _write(self._into.states, _line({"customer_id": customer.decode(), **as_dict(rows[customer])}))
+        self._write_insights()
 
-    def write_insights(self, curve: IO[bytes] | None, problems: IO[bytes] | None) -> None:
+    def _write_insights(self) -> None:
         """The whale curve and the problems as of the last midnight; ``null`` for a curve before the first."""
-        whale, found = of_insights(self._insights)
-        if curve is not None:
-            curve.write(json.dumps(None if whale is None else whale.as_map(), indent=2).encode() + b"\n")
-        if problems is not None:
-            problems.writelines(_line(one.as_map()) for one in found)
+        whale, problems = of_insights(self._insights)
+        _write(self._into.curve, json.dumps(None if whale is None else whale.as_map(), indent=2))
+        for one in problems:
+            _write(self._into.problems, _line(one.as_map()))
 
 
-def _line(fields: dict[str, object]) -> bytes:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+def _line(told: dict[str, object]) -> str:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
-def _of_ledger(
-    path: Path,
-    app_id: str,
-    alerts: IO[bytes],
-    letters: IO[bytes] | None,
-    as_of_ms: int | None,
-    progress: Progress,
-) -> _Judge:
+def _of_ledger(path: Path, app_id: str, into: _Files, as_of_ms: int | None, progress: Progress) -> _Judge:
     head, frames = read(path)
-    judge = _Judge(app_id, head.partitions, str(path), alerts, letters)
+    judge = _Judge(app_id, head.partitions, str(path), into)
     done = 0
     for frame in frames:
         judge.summary.records += 1

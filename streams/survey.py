@@ -1,7 +1,7 @@
 """What is said of all customers of a partition together, at each midnight: its whale curve and glaring problems.
 
-Both are functions of the rows, so neither has a state to lose. Remembered are only the names of problems, and
-which problems were told of last, so that those that are gone can be taken back.
+Both are functions of the rows, so neither has a state to lose. Remembered is only which problems were told of
+last, so that those that are gone can be taken back; names come from ``Names``.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from kernels import problems, whale
 from kernels.attribution import DAY_MS
 from schemas import state
-from schemas.block import Block
 from schemas.codes import CaseFlag
 from schemas.insights import BINS, CAUSED, CurvePart, Insight, Problem, problem_key
 from schemas.policy import Policy
@@ -43,17 +42,12 @@ class Survey:
 
     KEY = b"g"
 
-    def __init__(self, partition: int, partitions: int) -> None:
-        self._partition, self._partitions = partition, partitions
-        self._names = Names()
+    def __init__(self, partition: int, partitions: int, names: Names) -> None:
+        self._partition, self._partitions, self._names = partition, partitions, names
         self._told: set[int] = set()
         self._changed = False
         self._scores = np.zeros(1, state.SCORES)
         self._caused = np.zeros(ROOM, CAUSED)
-
-    def learn(self, block: Block, events: NDArray[np.void], admitted: NDArray[np.bool_]) -> None:
-        """Take the names of problems from a block."""
-        self._names.learn(block, events, admitted)
 
     def midnight(self, arena: Arena, tick_ms: int, rules: Policy) -> list[Insight]:
         """The curve and the problems as of ``tick_ms``; rows are settled to it, and concluded."""
@@ -130,19 +124,13 @@ class Survey:
         return sorted(listed, key=lambda one: (-one.money_cents, one.problem_id))[:MOST_PROBLEMS]
 
     def take_dirty(self) -> list[tuple[bytes, bytes]]:
-        """Changelog records of what changed since the last call."""
-        records = self._names.take_dirty()
-        if self._changed:
-            records.append((self.KEY, bytes(msgpack.packb(sorted(self._told)))))
-        self._changed = False
-        return records
+        """The changelog record of what was told of last, if that changed since the last call."""
+        changed, self._changed = self._changed, False
+        return [(self.KEY, bytes(msgpack.packb(sorted(self._told))))] if changed else []
 
-    def restore(self, key: bytes, value: bytes) -> None:
-        """Take back a changelog record, if it is one of ours."""
-        if key == self.KEY:
-            self._told = set(msgpack.unpackb(value))
-        elif key[:1] == Names.KEY:
-            self._names.restore(key, value)
+    def restore(self, value: bytes) -> None:
+        """Take back the changelog record."""
+        self._told = set(msgpack.unpackb(value))
 
 
 def _filled(sketch: whale.Sketch) -> tuple[tuple[int, int, int], ...]:

@@ -1,7 +1,7 @@
 """Reading the insights of all partitions: their whale curves added up, and their problems ranked.
 
 Who brings the profit, from the best customer to the worst: what the top fifth makes, what the last quarter
-destroys, and what would be won if nothing that we caused ourselves had cost anything (docs/model.md section 8).
+destroys, and what would be won if nothing that we caused ourselves had cost anything (docs/model.md section 9).
 """
 
 from collections.abc import Iterable, Mapping

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas import block, codec, state
-from schemas.alerts import KINDS, Alert, Evidence
+from schemas.alerts import INCIDENT_KINDS, KINDS, Alert, Evidence, Incident
 from schemas.codes import FIRST_PURCHASE_KIND, STATE_NAMES, Control, Kind, Machine, Moment, Reason
 from schemas.events import COMMON, DAY_MS, EVERYWHERE, FIELDS, SHAPES, TS_MIN_MS, VERSION, Field, Type
 from tests.oracle.hashing import of_event
@@ -89,6 +89,24 @@ ALERT_FIELDS: dict[str, str] = {
     "within_budget": "false once the day's service alerts exceed what the floors can act on",
     "problem_id": "of the problem that this is one case of, 16 hex digits, as on the insights topic; or null",
     "problem": "what that problem is called: its known fault, or its sku and reason; or null",
+    "initial": "true for a conclusion of an imported past: a report",
+    "held": "true on `alerts-held`; false once a person has let it go",
+    "incident_id": "the incident that holds or held it; null for all others",
+}
+
+INCIDENT_FIELDS: dict[str, str] = {
+    "incident_id": "kind, ledger partition and a number that rises in it; also the record's key",
+    "kind": "what there are too many of: entries of one machine, entries of one cause, or an imported past",
+    "cause": "what the entries share, in words: a known fault, or a product and a reason (a digest if forgotten)",
+    "partition": "the ledger partition that holds them",
+    "since_ms": "when it tripped, ms UTC, by the breaker's time",
+    "count": "alerts it has taken in so far, later changes of its customers included",
+    "customers": "its first customers, at most five",
+    "limit": "the setting of the policy's `[breaker]` that was exceeded",
+    "allowed": "how many this partition allowed by it; 0 for an imported past",
+    "released_ms": "when a person let them go, by the breaker's time; null while it is open",
+    "released_by": "who",
+    "released_because": "why",
 }
 
 EVIDENCE_FIELDS: dict[str, str] = {
@@ -102,7 +120,10 @@ EVIDENCE_FIELDS: dict[str, str] = {
 }
 
 CONTROLS: dict[Control, tuple[str, str]] = {
-    Control.SOURCES: ("`topics`: list of [name, UUID (16 bytes), partitions]", "time waits for each of them"),
+    Control.SOURCES: (
+        "`topics`: list of [name, UUID (16 bytes), partitions]; perhaps `recorded`",
+        "time waits for each of them; `recorded` true: time is the sources' own, as of a simulation",
+    ),
     Control.POLICY: ("`version`, `toml`", "holds from here on; ignored unless its version is newer"),
     Control.PROGRESS: (
         "`until`: list of [topic UUID (16 bytes), partition, ms UTC]",
@@ -123,6 +144,7 @@ PYTHON_TYPES: dict[object, str] = {
     str: "text",
     str | None: "text or null",
     int: "whole number",
+    int | None: "whole number or null",
     float: "number",
     bool: "boolean",
     tuple[str, ...]: "list of texts",
@@ -191,7 +213,7 @@ def fields() -> Iterator[str]:
     return table(("column", "field", "type", "unit", "bounds", "kept as", "meaning", "seed"), rows)
 
 
-def attributes(shape: type[Alert] | type[Evidence], meanings: dict[str, str]) -> Iterator[str]:
+def attributes(shape: type[Alert] | type[Evidence] | type[Incident], meanings: dict[str, str]) -> Iterator[str]:
     """The fields of an outbound record."""
     rows = [(f"`{one.name}`", PYTHON_TYPES[one.type], meanings[one.name]) for one in dataclasses.fields(shape)]
     return table(("field", "type", "meaning and unit"), rows)
@@ -231,7 +253,9 @@ def generated() -> str:
         *(f"- States of {machine.name.lower()}, in order: {ticked(names)}." for machine, names in states),
         f"- Moments: {ticked(moment.name.lower() for moment in Moment)}.",
         *("", *attributes(Alert, ALERT_FIELDS), "", "## Evidence of an alert", ""),
-        *(*attributes(Evidence, EVIDENCE_FIELDS), "", "## Control entries of the ledger", ""),
+        *(*attributes(Evidence, EVIDENCE_FIELDS), "", "## Incidents", ""),
+        *(f"Kinds: {ticked(INCIDENT_KINDS)}.", "", *attributes(Incident, INCIDENT_FIELDS), ""),
+        *("## Control entries of the ledger", ""),
         *table(
             ("entry", "code", "body", "meaning"),
             ((f"`{one.name.lower()}`", int(one), *CONTROLS[one]) for one in Control),

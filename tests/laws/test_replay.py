@@ -115,7 +115,6 @@ def test_crashes_change_nothing(seed: int, crashes: list[int]) -> None:
         crashing.judge(3)
         crashing.pipelines[0] = Pipeline("whaleline")
         crashing._unpublished = [[]]
-        crashing._unpublished_insights = [{}]
         for key, value in crashing.changelog[0]:
             crashing.pipelines[0].restore(key, value)
         crashing.pipelines[0].restored()

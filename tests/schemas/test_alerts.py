@@ -38,7 +38,7 @@ def test_both_forms_say_the_same(
     assert found == json.loads(alert.to_json()) == as_sent(alert)
     assert found["evidence"] == [as_sent(alert)["evidence"][at] for at in range(len(evidence))]
     assert "\n" not in alert.to_json()
-    assert Alert(**_rebuilt(found)) == alert
+    assert Alert(**_rebuilt(found)) == alert == Alert.of(found)
 
 
 def _rebuilt(found: dict[str, object]) -> dict[str, object]:

@@ -72,6 +72,8 @@ def test_room_is_bounded_and_made_by_forgetting(monkeypatch: pytest.MonkeyPatch)
         learn(found, {"kind": "chat", "case_id": "T", "sku": f"sku-{number}"})
     digests = [of_text(f"sku-{number}".encode()) for number in range(6)]
     assert [found.get(digest) is not None for digest in digests] == [True] * 4 + [False] * 2
+    assert found.of(digests[0]) == "sku-0"
+    assert found.of(digests[5]) == f"{digests[5]:016x}", "what is not kept is told by its digest"
     found.take_dirty()
     found.forget_unless(lambda: {digests[2]})
     assert [found.get(digest) is not None for digest in digests] == [False, False, True, False, False, False]
