@@ -161,7 +161,7 @@ def test_a_publication_arrives_whole_and_in_order(play: Any) -> None:
 
 
 def test_what_is_held_and_what_is_said_of_all_go_out_with_the_rows(play: Any) -> None:
-    """Held alerts, their incident and the insights are in the rows' transaction; an insight that is gone is empty."""
+    """Held alerts, their incident and the insights go out with the rows; an insight that is gone is empty."""
     held = replace(an_alert(1), held=True, incident_id=INCIDENT.incident_id)
     insights = [Insight(b"curve/1", b"bins"), Insight(b"problem/1/00", None)]
 

@@ -150,7 +150,7 @@ def test_applying_twice_makes_everything_once(kafka_broker):
 def test_only_the_missing_topic_is_made(kafka_broker):
     plans = plan(fresh_names(), 2, 2, 1)
     apply(kafka_broker, plans[1:])
-    assert [change.kind for change in apply(kafka_broker, plans)] == ["created"] + ["unchanged"] * 6
+    assert [change.kind for change in apply(kafka_broker, plans)] == ["created"] + ["unchanged"] * (len(plans) - 1)
 
 
 def test_a_topic_that_differs_is_told_and_left_as_it_is(kafka_broker):
