@@ -149,7 +149,7 @@ def _quietest(row: Row) -> int:
     for slot in range(1, CASES):
         waits, best_waits = is_waiting(row, slot), is_waiting(row, best)
         if waits == best_waits:
-            if _last_heard_ms(row, slot) < _last_heard_ms(row, best):
+            if last_heard_ms(row, slot) < last_heard_ms(row, best):
                 best = slot
         elif best_waits:
             best = slot
@@ -157,7 +157,8 @@ def _quietest(row: Row) -> int:
 
 
 @kernel
-def _last_heard_ms(row: Row, slot: int) -> int:
+def last_heard_ms(row: Row, slot: int) -> int:
+    """When the case was last heard of, by the greatest of its four times."""
     asked = max(int(row["case_opened_ms"][slot]), int(row["case_asked_ms"][slot]))
     return max(asked, int(row["case_answered_ms"][slot]), int(row["case_resolved_ms"][slot]))
 
@@ -192,6 +193,8 @@ def find_or_take(row: Row, case_id: int, kind: int) -> int:
     row["case_wrong_parts"][taken] = 0
     row["case_flags"][taken] = 0
     row["case_cause"][taken] = 0
+    row["case_sku"][taken] = 0
+    row["case_reason"][taken] = 0
     row["case_period"][taken] = NEVER
     row["case_alternative"][taken] = 0
     row["case_price_percent"][taken] = 0
@@ -246,6 +249,10 @@ def update(row: Row, slot: int, event: Event, repeat: bool) -> None:
         row["case_contacts"][slot] = min(int(row["case_contacts"][slot]) + 1, COUNT_MAX)
     if kind == PART_WRONG:
         row["case_wrong_parts"][slot] = min(int(row["case_wrong_parts"][slot]) + 1, COUNT_MAX)
+    if event["sku"] != 0:
+        row["case_sku"][slot] = event["sku"]
+    if event["reason"] != 0:
+        row["case_reason"][slot] = event["reason"]
     flags = int(row["case_flags"][slot]) | _flags_of(event) | (REPEAT if repeat else 0)
     if _asks(event) and ts_ms > row["case_asked_ms"][slot]:
         row["case_asked_ms"][slot] = ts_ms

@@ -117,6 +117,14 @@ def xxh64(buffer: Bytes, start: int, length: int, seed: int) -> int:
 
 
 @kernel
+def paired(first: int, second: int) -> int:
+    """One digest of two, in this order; 0 for two that are both 0, "none"."""
+    one, other = int(np.uint64(first)), int(np.uint64(second))
+    zero = int(np.uint64(0))
+    return zero if one == zero and other == zero else _merged(_merged(zero, one), other)
+
+
+@kernel
 def murmur2(buffer: Bytes, start: int, length: int) -> int:
     """Give Kafka's hash of a key, sign bit cleared: ``murmur2(...) % partitions`` is the default partition.
 

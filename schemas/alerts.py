@@ -1,10 +1,10 @@
 """Outbound nouns: an alert, its evidence, and a dead letter, as they are written to their topics."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from hashlib import sha256
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 import msgpack
 
@@ -106,25 +106,21 @@ class Alert:
     policy_version: int
     policy_digest: str
     within_budget: bool = True
+    problem_id: str | None = None
+    problem: str | None = None
+    initial: bool = False
+    held: bool = False
+    incident_id: str | None = None
 
     def as_map(self) -> dict[str, Any]:
         """The alert as the map that is sent."""
         return {"version": VERSION, **asdict(self)}
 
     @classmethod
-    def from_map(cls, sent: Mapping[str, Any]) -> "Alert":
-        """The alert that was sent as this map, in msgpack or JSON."""
-        fields = {name: value for name, value in sent.items() if name != "version"}
-        why = (Evidence(**{**one, "event_digests": tuple(one["event_digests"])}) for one in fields.pop("evidence"))
-        path = (tuple(Step(**step) for step in steps) for steps in fields.pop("clear_path"))
-        gesture = fields.pop("gesture")
-        lists = {name: tuple(value) for name, value in fields.items() if isinstance(value, list | tuple)}
-        return cls(
-            **{**fields, **lists},
-            evidence=tuple(why),
-            clear_path=tuple(path),
-            gesture=Gesture(**gesture) if gesture is not None else None,
-        )
+    def of(cls, sent: dict[str, Any]) -> Self:
+        """The alert of such a map, from a topic or the changelog."""
+        alert: Self = _built(cls, sent)
+        return alert
 
     def to_msgpack(self) -> bytes:
         """The alert's bytes on the alerts topic."""
@@ -133,6 +129,59 @@ class Alert:
     def to_json(self) -> str:
         """The alert as one line of JSON."""
         return json.dumps(self.as_map(), ensure_ascii=False, separators=(",", ":"))
+
+
+def _built(shape: Any, sent: Any) -> Any:
+    """A value of type ``shape`` from what msgpack or JSON made of it: maps and lists become what they were."""
+    if is_dataclass(shape):
+        hints = get_type_hints(shape)
+        known = (one.name for one in fields(shape))
+        return shape(**{name: _built(hints[name], sent[name]) for name in known if name in sent})  # type: ignore[operator]
+    if sent is not None and get_origin(shape) is UnionType:
+        return _built(next(one for one in get_args(shape) if one is not NoneType), sent)
+    if get_origin(shape) is tuple:
+        return tuple(_built(get_args(shape)[0], one) for one in sent)
+    return sent
+
+
+INCIDENT_KINDS = ("value_destroyer", "gaming_suspected", "churn_risk", "common_cause", "initial")
+"""What an incident may be: too many entries of one machine, entries that share a cause, an imported base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A wave of alerts that is held until a person lets it go: the latest word by id on the incidents topic."""
+
+    incident_id: str
+    kind: str
+    cause: str | None
+    partition: int
+    since_ms: int
+    count: int
+    customers: tuple[str, ...]
+    limit: str
+    allowed: int
+    released_ms: int | None = None
+    released_by: str | None = None
+    released_because: str | None = None
+
+    def as_map(self) -> dict[str, Any]:
+        """The incident as the map that is sent."""
+        return {"version": VERSION, **asdict(self)}
+
+    def to_msgpack(self) -> bytes:
+        """The incident's bytes on the incidents topic."""
+        return bytes(msgpack.packb(self.as_map()))
+
+    def to_json(self) -> str:
+        """The incident as one line of JSON."""
+        return json.dumps(self.as_map(), ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def of(cls, sent: dict[str, Any]) -> Self:
+        """The incident of such a map, from the topic or the changelog."""
+        incident: Self = _built(cls, sent)
+        return incident
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,12 +229,13 @@ def _decode_control(raw: bytes) -> Entry:
     return Entry(Control(control), body)
 
 
-def sources_entry(topics: Iterable[tuple[str, UUID, int]]) -> bytes:
-    """Which source topics there are: (name, UUID, partitions). Time moves when all their partitions have."""
-    return encode_control(
-        Control.SOURCES,
-        {"topics": sorted([name, topic.bytes, partitions] for name, topic, partitions in topics)},
-    )
+def sources_entry(topics: Iterable[tuple[str, UUID, int]], recorded: bool = False) -> bytes:
+    """Which source topics there are: (name, UUID, partitions). Time moves when all their partitions have.
+
+    ``recorded`` where time is the sources' own, as of a simulation: how old an event is then says nothing.
+    """
+    body: dict[str, Any] = {"topics": sorted([name, topic.bytes, count] for name, topic, count in topics)}
+    return encode_control(Control.SOURCES, body | ({"recorded": True} if recorded else {}))
 
 
 def policy_entry(toml: str, version: int) -> bytes:

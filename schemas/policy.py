@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.codes import Evidence, Moment
+from schemas.limits import BREAKER
 from schemas.rules import EVIDENCE, MOMENT_RULES, TERMS
 from schemas.settings import RELATIONS, Setting
 
@@ -154,6 +155,7 @@ SETTINGS: tuple[Setting, ...] = (
     _S("hold", "quiet_days", 7, 0, 365, "lift after so many days without a reason"),
     _S("hold", "review_days", 30, 0, 365, "no review is asked for so long after a negative one"),
     *RELATIONS,
+    *(Setting("breaker", *one) for one in BREAKER),
     _S(
         "ledger",
         "future_tolerance_minutes",

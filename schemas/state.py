@@ -136,9 +136,6 @@ CUSTOMER = np.dtype(
         ("referral_asked_ms", "<i8"),
         ("news_ms", "<i8"),
         ("news_told_ms", "<i8"),
-        # what the whale curve holds of this customer
-        ("whale_cents", "<i8"),
-        ("whale_prize_cents", "<i8"),
         # the state machines
         ("state", "<u1", MACHINES),
         ("since_ms", "<i8", MACHINES),

@@ -10,6 +10,24 @@ from schemas.alerts import Alert, Hold
 from schemas.policy import Policy
 from streams import actions, clearpath, gestures, relations, words
 from streams.reasons import evidence_of
+from streams.survey import Known, Survey
+
+OF_A_CASE = frozenset(
+    {
+        codes.Moment.WRONG_PART_TWICE,
+        codes.Moment.TICKET_UNANSWERED,
+        codes.Moment.CALLBACK_MISSED,
+        codes.Moment.REPEAT_FAULT,
+        codes.Moment.REPAIR_OVERDUE,
+        codes.Moment.PROMISE_REVERSED,
+        codes.Moment.UPSELL_AS_REMEDY,
+        codes.Moment.SPECIFICATION_GAP,
+        codes.Moment.CONTACT_BURST,
+        codes.Moment.THIRD_CONTACT,
+        codes.Moment.LOCKED_OUT,
+    }
+)
+"""Moments that happen in a case, so that the case's problem is theirs; rudeness, say, is nobody's sku."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +51,7 @@ def kind_of(crossing: Any) -> str:
     return f"{machine}_{codes.Change(int(crossing['change'])).name.lower()}"
 
 
-def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> Alert:
+def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool, survey: Survey) -> Alert:
     """The alert of one crossing, with its evidence, what to do, and what would clear it."""
     crossing, row = crossed.crossing, crossed.row
     machine = codes.Machine(int(crossing["machine"]))
@@ -46,6 +64,7 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
     todo = actions.of(machine, crossing, row, policy, moment, gesture)
     left = crossing["change"] == codes.Change.CLEARED
     path = () if left else clearpath.find(row, machine, int(crossing["now_ms"]), policy)
+    known = _problem(machine, crossing, row, moment, survey)
     return Alert(
         alert_id=alert_id(app_id, crossed.customer, kind, episode, number),
         kind=kind,
@@ -78,7 +97,20 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
         policy_version=policy.version,
         policy_digest=policy.digest,
         within_budget=within_budget,
+        problem_id=known.problem_id if known else None,
+        problem=known.words if known else None,
     )
+
+
+def _problem(
+    machine: codes.Machine, crossing: Any, row: Any, moment: codes.Moment | None, survey: Survey
+) -> Known | None:
+    """The glaring problem that the alert is one case of, if it is one."""
+    if crossing["change"] == codes.Change.CLEARED:
+        return None
+    if machine is codes.Machine.CAUSE or (machine is codes.Machine.SERVICE and moment in OF_A_CASE):
+        return survey.known(row, int(crossing["now_ms"]), machine is codes.Machine.CAUSE)
+    return None
 
 
 def hold(crossed: Crossed, policy: Policy) -> Hold:

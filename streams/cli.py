@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli_admin import config, ledger, policy, topics
+from streams.cli_admin import config, incidents, ledger, policy, topics
+from streams.cli_insights import curve, problems
 from streams.cli_parts import (
     FILE,
     NOT_USABLE,
@@ -175,6 +176,10 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
     "--states", type=FILE, required=True, metavar="OUT", help="Final customer rows go here, as JSON lines."
 )
 @click.option("--dead-letters", type=FILE, metavar="OUT", help="Refused payloads go here, with the reason.")
+@click.option("--held", type=FILE, metavar="OUT", help="Alerts that an incident holds go here, as JSON lines.")
+@click.option("--incidents", type=FILE, metavar="OUT", help="The last word on each incident goes here.")
+@click.option("--curve", type=FILE, metavar="OUT", help="The whale curve goes here, as JSON.")
+@click.option("--problems", type=FILE, metavar="OUT", help="The glaring problems go here, as JSON lines.")
 @click.option("--policy", "policy_file", type=FILE, metavar="FILE", help="Judge by this policy.")
 @click.option(
     "--partitions", type=click.IntRange(1, 1024), default=1, show_default=True, help="Ledger partitions."
@@ -183,7 +188,8 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
 @click.option("--app-id", default="whaleline", show_default=True, help="Part of every alert's id.")
 @click.option("--as-of", callback=_moment, metavar="TIME", help="Judge as if it were this time, as in 2025-12-01.")
 def replay(
-    events: Path, alerts: Path, states: Path, dead_letters: Path | None, policy_file: Path | None,
+    events: Path, alerts: Path, states: Path, dead_letters: Path | None, held: Path | None,
+    incidents: Path | None, curve: Path | None, problems: Path | None, policy_file: Path | None,
     partitions: int, currency: str, app_id: str, as_of: int | None,
 ) -> None:  # fmt: skip
     """Judge a file of EVENTS again, without any broker.
@@ -200,7 +206,7 @@ def replay(
         with click.progressbar(length=size, label="replay", file=sys.stderr, hidden=hidden) as bar:
             summary = run_replay(
                 events,
-                Outputs(alerts, states, dead_letters),
+                Outputs(alerts, states, dead_letters, held, incidents, curve, problems),
                 policy,
                 app_id=app_id,
                 partitions=partitions,
@@ -240,7 +246,7 @@ def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int 
         click.echo(json.dumps(counts | found.settings()))
 
 
-for group in (topics, policy, config, ledger):
+for group in (topics, policy, config, ledger, incidents, curve, problems):
     main.add_command(group)
 
 

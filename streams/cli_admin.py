@@ -1,8 +1,10 @@
-"""Commands that look after a deployment: its topics, policy, settings and ledger."""
+"""Commands that look after a deployment: its topics, policy, settings, ledger and incidents."""
 
 import asyncio
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,6 +19,9 @@ from streams.cli_parts import (
     read_config,
     read_policy,
 )
+
+if TYPE_CHECKING:
+    from schemas.alerts import Incident
 
 
 @click.group()
@@ -135,3 +140,62 @@ def ledger_retire(
 
         known = asyncio.run(retire(config, topic, topic_id, author, reason, **client_of(config)))
         click.echo(f"{topic} ({known}) is retired in all {config.ledger_partitions} partitions of the ledger")
+
+
+@click.group()
+def incidents() -> None:
+    """Show waves of alerts that are held, and let them go."""
+
+
+@incidents.command("list", epilog=examples("whaleline incidents list", "whaleline incidents list --all --json"))
+@click.option("--all", "everything", is_flag=True, help="Those that were released, too.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@config_option
+@broker_option
+def incidents_list(everything: bool, as_json: bool, config_file: Path | None, broker: str | None) -> None:
+    """Say which incidents hold alerts back, oldest first.
+
+    The held alerts themselves are on the topic `alerts-held`, each with the id of its incident.
+    """
+    with in_a_sentence():
+        config = read_config(config_file, broker)
+        from streams.incidents import read
+
+        found = [one for one in read(config, **client_of(config)) if everything or one.released_ms is None]
+    for one in found:
+        click.echo(one.to_json() if as_json else _incident_line(one))
+    if not found and not as_json:
+        click.echo("no incident holds anything")
+
+
+def _incident_line(one: "Incident") -> str:
+    since = datetime.fromtimestamp(one.since_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+    cause = f", {one.cause}" if one.cause else ""
+    ended = f", released by {one.released_by}: {one.released_because}" if one.released_ms is not None else ""
+    limit = f"more than {one.allowed} ({one.limit})" if one.allowed else one.limit
+    return f"{one.incident_id}  since {since}  {one.count} alerts{cause}, {limit}{ended}"
+
+
+@incidents.command(
+    "release",
+    epilog=examples("whaleline incidents release churn_risk-3-1 --author jo --reason 'outage of Monday, known'"),
+)
+@click.argument("incident")
+@click.option("--author", required=True, help="Who decided it; kept in the ledger and told with the incident.")
+@click.option("--reason", required=True, help="Why; kept in the ledger and told with the incident.")
+@config_option
+@broker_option
+def incidents_release(
+    incident: str, author: str, reason: str, config_file: Path | None, broker: str | None
+) -> None:
+    """Let the alerts that INCIDENT holds go out, in their order, and close it.
+
+    This cannot be taken back: the decision is written into the ledger, where a replay finds it too.
+    """
+    with in_a_sentence():
+        config = read_config(config_file, broker)
+        from streams.incidents import release
+
+        found = release(config, incident, author, reason, **client_of(config))
+        where = f"ledger partition {found.partition}"
+        click.echo(f"{incident}: {found.count} alerts go out once the judge of {where} has read it")

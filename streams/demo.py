@@ -182,7 +182,7 @@ class Watcher:
 
 def alert_of(value: bytes) -> Alert:
     """An alert from its bytes on the alerts topic."""
-    return Alert.from_map(msgpack.unpackb(value))
+    return Alert.of(msgpack.unpackb(value))
 
 
 @dataclass(slots=True)

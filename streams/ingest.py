@@ -79,7 +79,8 @@ class Ingest:
             names = (self._config.topics.support_calls, self._config.topics.purchases)
             topics = [(name, infos[name].topic_id, infos[name].partitions) for name in names]
             self._alone = len(starts) == sum(partitions for _, _, partitions in topics)
-            self._opening = opening(topics, self._policy) if starts else []
+            clock = Clock(self._config.source_clock)
+            self._opening = opening(topics, self._policy, clock) if starts else []
         self._wake.set()
 
     async def _start(self) -> None:

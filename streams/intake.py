@@ -93,9 +93,9 @@ def ledger_partition(customer: str, partitions: int) -> int:
     return int(murmur2(raw, 0, raw.size)) % partitions
 
 
-def opening(topics: Iterable[tuple[str, UUID, int]], policy: Policy) -> list[bytes]:
+def opening(topics: Iterable[tuple[str, UUID, int]], policy: Policy, clock: Clock = Clock.WALL) -> list[bytes]:
     """Control records for every ledger partition before an ingester's first events: the sources, the policy."""
-    return [sources_entry(topics), policy_entry(policy.toml, policy.version)]
+    return [sources_entry(topics, clock is Clock.SOURCE), policy_entry(policy.toml, policy.version)]
 
 
 class Intake:

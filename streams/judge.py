@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -17,13 +17,15 @@ from uuid import UUID
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from schemas.alerts import Alert, DeadLetter, Hold
+from schemas.alerts import Incident
+from schemas.insights import Insight
 from schemas.state import LayoutError
 from streams.clock import monotonic_s
 from streams.config import Config
 from streams.exits import Exit, stop_now
 from streams.metrics import Metrics
-from streams.outbox import Fenced, NotPublished, Outbox
+from streams.outbox import Fenced, NotPublished, Outbox, Publication
+from streams.outcome import Outcome, newest
 from streams.pipeline import HoleError, Pipeline, Record, RestoreError
 from streams.restore import RestoreStuck, restore
 from streams.transport import Chunk, Consumer
@@ -47,9 +49,9 @@ class Owned:
         self.pipeline = pipeline
         self.outbox = outbox
         self.ready = False
-        self.alerts: list[Alert] = []
-        self.refused: list[DeadLetter] = []
-        self.holds: list[Hold] = []
+        self.unsaid: list[Outcome] = []
+        self.insights: dict[bytes, Insight] = {}
+        self.warned: set[str] = set()
         self.lock = asyncio.Lock()
         self.urgent = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
@@ -261,10 +263,10 @@ class Judge:
         applied.labels("repeated").inc(outcome.duplicates)
         for words in outcome.conflicts:
             log.warning("ledger partition %d: %s", partition, words)
-        if outcome.alerts or outcome.refused or outcome.holds:
-            one.alerts += outcome.alerts
-            one.refused += outcome.refused
-            one.holds += outcome.holds
+        # A backlog of midnights says much; only the last word on each matters.
+        one.insights.update((insight.key, insight) for insight in outcome.insights)
+        if outcome.says_something:
+            one.unsaid.append(outcome)
             one.urgent.set()
 
     # ---------------------------------------------------------------- out
@@ -286,29 +288,40 @@ class Judge:
                 return
             # No await from here to the transaction: rows, alerts and position belong to one moment.
             at, snapshot = one.pipeline.next_offset, one.pipeline.snapshot()
-            alerts, one.alerts = one.alerts, []
-            refused, one.refused = one.refused, []
-            holds, one.holds = one.holds, []
+            outcomes, one.unsaid = one.unsaid, []
+            insights, one.insights = list(one.insights.values()), {}
+            what = Publication(
+                snapshot.records,
+                [alert for outcome in outcomes for alert in outcome.alerts],
+                [letter for outcome in outcomes for letter in outcome.refused],
+                [hold for outcome in outcomes for hold in outcome.holds],
+                [alert for outcome in outcomes for alert in outcome.held],
+                newest(incident for outcome in outcomes for incident in outcome.incidents),
+                insights,
+            )
             begun = monotonic_s()
             try:
-                await one.outbox.publish(snapshot.records, alerts, refused, holds)
+                await one.outbox.publish(what)
             except Fenced as error:
                 stop_now(Exit.FENCED, f"Ledger partition {partition}: {error}.")
             except NotPublished as error:
                 stop_now(Exit.WRITE_FAILED, f"Publishing: {error}.")
-            self._count(monotonic_s() - begun, len(snapshot.records), alerts, refused)
+            self._count(monotonic_s() - begun, what)
+            _warn(one, what.incidents)
             if self._consumer is not None:
                 self._consumer.durable[TP(self._topic, partition)] = at
         self._tell()
 
-    def _count(self, seconds: float, rows: int, alerts: list[Alert], refused: list[DeadLetter]) -> None:
+    def _count(self, seconds: float, what: Publication) -> None:
         metrics = self._metrics
         metrics.publish_seconds.observe(seconds)
         metrics.publications.inc()
-        metrics.rows.inc(rows)
-        for alert in alerts:
+        metrics.rows.inc(len(what.records))
+        for alert in what.alerts:
             metrics.alerts.labels(alert.kind).inc()
-        for letter in refused:
+        for alert in what.held:
+            metrics.held.labels(alert.kind).inc()
+        for letter in what.refused:
             metrics.dead_letters.labels(self._topic, letter.reason).inc()
 
     def _tell(self) -> None:
@@ -316,7 +329,20 @@ class Judge:
         metrics.owned.set(len(self.owned))
         metrics.ready.set(sum(one.ready for one in self.owned.values()))
         metrics.customers.set(len(self.customers))
+        ready = [one.pipeline for one in self.owned.values() if one.ready]
+        metrics.incidents.set(sum(len(pipeline.incidents()) for pipeline in ready))
+        metrics.waiting.set(sum(pipeline.waiting for pipeline in ready))
         metrics.lag.set(sum(self._lag(partition, one) for partition, one in self.owned.items() if one.ready))
+
+
+def _warn(owned: Owned, incidents: Sequence[Incident]) -> None:
+    """Log the begin and the end of an incident: a person has to look at it."""
+    for one in incidents:
+        if one.released_ms is not None:
+            log.warning("incident %s: its %d alerts were let go", one.incident_id, one.count)
+        elif one.incident_id not in owned.warned:
+            owned.warned.add(one.incident_id)
+            log.warning("incident %s: alerts are held, see `whaleline incidents list`", one.incident_id)
 
 
 def _restore_exit(error: Exception) -> Exit:

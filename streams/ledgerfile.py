@@ -14,6 +14,8 @@ from typing import IO, Any, NamedTuple
 
 import msgpack
 
+from streams.reading import reading
+
 MAGIC = b"WLLF"
 VERSION = 1
 LOG_APPEND_TIME = 1
@@ -130,46 +132,11 @@ def dump(bootstrap: str, topic: str, path: Path, timeout_s: float = 30.0, **clie
 
     ``client`` holds further settings of KafkaConsumer. Raises ``TopicError`` and ``FileError``.
     """
-    # Imported here: who only reads a recording needs no Kafka.
-    from kafka import KafkaConsumer, errors
-
-    from streams.topics import TopicError, describe
-
-    found = describe(bootstrap, [topic], **client).get(topic)
-    if found is None:
-        raise TopicError(f"topic {topic} does not exist at {bootstrap}: there is no ledger to record")
-    consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap.split(","),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        **client,
-    )
-    try:
-        return write(path, Head(topic, found.partitions), _until_end(consumer, topic, found.partitions, timeout_s))
-    except errors.KafkaError as error:
-        raise TopicError(f"the ledger {topic} could not be read to its end: {error}") from error
-    finally:
-        consumer.close()
+    with reading(bootstrap, topic, timeout_s, **client) as (partitions, messages):
+        return write(path, Head(topic, partitions), (_frame_of(*one) for one in messages))
 
 
-def _until_end(consumer: Any, topic: str, partitions: int, timeout_s: float) -> Iterator[Frame]:
-    """Every record up to the ends as they are now, partition by partition in the order they arrive."""
-    from kafka import TopicPartition
-
-    from streams.topics import TopicError
-
-    owned = [TopicPartition(topic, partition) for partition in range(partitions)]
-    consumer.assign(owned)
-    ends = consumer.end_offsets(owned)
-    consumer.seek_to_beginning(*owned)
-    while any(consumer.position(one) < ends[one] for one in owned):
-        found = consumer.poll(timeout_ms=int(timeout_s * 1000))
-        if not found:
-            raise TopicError(f"the ledger {topic} gave nothing more for {timeout_s:g} s: is the broker well?")
-        for one, messages in found.items():
-            for message in messages:
-                if message.offset < ends[one]:
-                    # Only the broker's own time is an append time; a producer's clock proves nothing.
-                    append_ms = message.timestamp if message.timestamp_type == LOG_APPEND_TIME else None
-                    yield Frame(one.partition, message.offset, append_ms, message.value)
+def _frame_of(partition: int, message: Any) -> Frame:
+    # Only the broker's own time is an append time; a producer's clock proves nothing.
+    append_ms = message.timestamp if message.timestamp_type == LOG_APPEND_TIME else None
+    return Frame(partition, message.offset, append_ms, message.value)

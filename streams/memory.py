@@ -1,4 +1,4 @@
-"""What a ledger partition remembers beside its rows: recent event ids and its position in the ledger.
+"""What a ledger partition remembers beside its rows: recent event ids, and its position in the ledger.
 
 Both are published with the rows they belong to, in one transaction, and restored together.
 """
@@ -140,7 +140,7 @@ class Position:
 
     def seen(self, key: bytes) -> None:
         """Count a restored record; a position resets the count, so records after it belong to nothing whole."""
-        if key[:1] in (b"c", Recent.KEY):
+        if key != self.KEY:
             self._since_position += 1
 
     def check_whole(self) -> None:

@@ -1,18 +1,20 @@
 """What one ledger partition's judge says, published so that a reader sees all of it or none.
 
-Changed rows, alerts, refused events and, last of all, the position they belong to go out in one Kafka
-transaction. Opening the outbox fences whoever had it before: from then on the predecessor cannot commit.
+Changed rows, alerts, what is held, refused events and, last of all, the position they belong to go out in one
+Kafka transaction. Opening the outbox fences whoever had it before: from then on the predecessor cannot commit.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import aiokafka
 from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
-from schemas.alerts import Alert, DeadLetter, Hold
+from schemas.alerts import Alert, DeadLetter, Hold, Incident
+from schemas.insights import Insight
 from streams.topics import MAX_RECORD_BYTES, TopicNames
 
 REQUEST_TIMEOUT_MS = 30_000
@@ -21,6 +23,9 @@ TRANSACTION_TIMEOUT_MS = 60_000
 """Requests end before a publication, a publication before the broker gives its transaction up."""
 
 BATCH_BYTES = 900_000
+Sent = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
+"""A record as it is sent: key, value (None: the key is gone), headers."""
+
 ALERT_ID = "alert-id"
 NONCE_KEY = b"n"
 """Key of the record that proves the end of a customers partition; it is no part of the state."""
@@ -32,6 +37,22 @@ class Fenced(Exception):
 
 class NotPublished(Exception):
     """A publication did not reach its end, and nobody can say whether the broker will keep it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What belongs together: all of it becomes visible, or nothing.
+
+    ``records`` go to the customers topic in their order, the position last, after all others are sent.
+    """
+
+    records: Sequence[tuple[bytes, bytes]]
+    alerts: Sequence[Alert] = ()
+    refused: Sequence[DeadLetter] = ()
+    holds: Sequence[Hold] = ()
+    held: Sequence[Alert] = ()
+    incidents: Sequence[Incident] = ()
+    insights: Sequence[Insight] = ()
 
 
 def transactional_id(app_id: str, ledger: UUID, partition: int) -> str:
@@ -73,56 +94,40 @@ class Outbox:
         except Exception as error:
             raise NotPublished(f"{self.transactional_id} cannot be opened: {type(error).__name__}") from error
         # A transaction cannot begin before the coordinator has given us an epoch above all others.
-        await self.publish([(NONCE_KEY, nonce)])
+        await self.publish(Publication([(NONCE_KEY, nonce)]))
 
-    async def publish(
-        self,
-        records: Sequence[tuple[bytes, bytes]],
-        alerts: Sequence[Alert] = (),
-        refused: Sequence[DeadLetter] = (),
-        holds: Sequence[Hold] = (),
-    ) -> None:
+    async def publish(self, what: Publication) -> None:
         """Write everything in one transaction; return once it is committed.
 
-        ``records`` go to the customers topic in their order, the position last, after all others are sent.
         Raises ``Fenced`` or ``NotPublished``.
         """
         try:
-            await asyncio.wait_for(self._publish(records, alerts, refused, holds), PUBLISH_TIMEOUT_S)
+            await asyncio.wait_for(self._publish(what), PUBLISH_TIMEOUT_S)
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced(type(error).__name__) from error
         except Exception as error:
             raise NotPublished(f"partition {self._partition}: {type(error).__name__}") from error
 
-    async def _publish(
-        self,
-        records: Sequence[tuple[bytes, bytes]],
-        alerts: Sequence[Alert],
-        refused: Sequence[DeadLetter],
-        holds: Sequence[Hold],
-    ) -> None:
-        producer = self._producer
+    async def _publish(self, what: Publication) -> None:
+        producer, topics = self._producer, self._topics
         await producer.begin_transaction()
-        dead = self._topics.dead_letters
+        dead = topics.dead_letters
         heard = [
             await producer.send(dead, one.record_value, one.record_key, self._partition, headers=one.headers())
-            for one in refused
+            for one in what.refused
         ]
-        said = [
-            (one.customer_id.encode(), one.to_msgpack(), [(ALERT_ID, one.alert_id.encode())]) for one in alerts
-        ]
-        heard += await self._send_batches(self._topics.alerts, said)
-        kept: list[tuple[bytes, bytes, list[tuple[str, bytes]]]] = [
-            (one.customer_id.encode(), one.to_msgpack(), []) for one in holds
-        ]
-        heard += await self._send_batches(self._topics.holds, kept)
-        heard += await self._send_batches(self._topics.customers, [(*one, []) for one in records])
+        heard += await self._send_batches(topics.alerts, _said(what.alerts))
+        heard += await self._send_batches(topics.alerts_held, _said(what.held))
+        kept = ((one.customer_id, one.to_msgpack()) for one in what.holds)
+        heard += await self._send_batches(topics.holds, _latest(kept))
+        told = ((one.incident_id, one.to_msgpack()) for one in what.incidents)
+        heard += await self._send_batches(topics.incidents, _latest(told))
+        heard += await self._send_batches(topics.insights, [(*one, []) for one in what.insights])
+        heard += await self._send_batches(topics.customers, [(*one, []) for one in what.records])
         await asyncio.gather(*heard)
         await producer.commit_transaction()
 
-    async def _send_batches(
-        self, topic: str, records: Sequence[tuple[bytes, bytes, list[tuple[str, bytes]]]]
-    ) -> list[Any]:
+    async def _send_batches(self, topic: str, records: Sequence[Sent]) -> list[Any]:
         """Hand records over in whole batches, which costs a fraction of handing over each; keep their order."""
         heard: list[Any] = []
         builder, held = self._producer.create_batch(), 0
@@ -142,3 +147,11 @@ class Outbox:
         producer, self._producer = self._producer, None
         if producer is not None:
             await producer.stop()
+
+
+def _said(alerts: Iterable[Alert]) -> list[Sent]:
+    return [(one.customer_id.encode(), one.to_msgpack(), [(ALERT_ID, one.alert_id.encode())]) for one in alerts]
+
+
+def _latest(words: Iterable[tuple[str, bytes]]) -> list[Sent]:
+    return [(key.encode(), value, []) for key, value in words]

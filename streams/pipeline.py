@@ -4,7 +4,6 @@ No Faust, no socket, no clock. The agent, the replay and the tests call the same
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,14 +14,19 @@ from kernels import admit, judge
 from kernels.settle import settle
 from schemas import policy as policies
 from schemas import state
-from schemas.alerts import Alert, DeadLetter, Hold
+from schemas.alerts import Alert, DeadLetter, Incident
 from schemas.block import Block, BlockError, Entry, Source, decode
 from schemas.codec import encode
 from schemas.codes import Change, Control, Machine, Reason
 from schemas.events import FIELD, Type
 from streams import alerts
 from streams.arena import Arena, Customers, slots_of, unpack
+from streams.breaker import Breaker
 from streams.memory import Position, Recent, RestoreError, Snapshot
+from streams.names import Names
+from streams.outcome import Outcome
+from streams.shelf import Produced, Shelf
+from streams.survey import Survey
 from streams.ticking import Ticking
 
 MINUTE_MS = 60_000
@@ -48,20 +52,6 @@ class HoleError(RuntimeError):
         self.expected, self.got = expected, got
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What one ledger record led to; nothing has been sent yet."""
-
-    alerts: list[Alert] = field(default_factory=list)
-    holds: list[Hold] = field(default_factory=list)
-    refused: list[DeadLetter] = field(default_factory=list)
-    applied: int = 0
-    skipped: int = 0
-    duplicates: int = 0
-    ticks: list[int] = field(default_factory=list)
-    conflicts: list[str] = field(default_factory=list)
-
-
 class Pipeline:
     """State and judgement of one ledger partition. Feed it every record of the partition in order."""
 
@@ -72,8 +62,11 @@ class Pipeline:
         self.arena = Arena()
         self.policy: policies.Policy | None = None
         self._recent = Recent()
+        self._names = Names()
+        self._breaker = Breaker(partition, partitions, self._names)
         self._position = Position()
         self._ticking = Ticking()
+        self._survey = Survey(partition, partitions, self._names)
         self._moved = False
         self._scores = np.zeros(1, state.SCORES)
         self._out = np.zeros(CROSSINGS_ROOM, state.CROSSING)
@@ -99,6 +92,19 @@ class Pipeline:
         """Whether something happened since the last snapshot."""
         return self._moved
 
+    @property
+    def waiting(self) -> int:
+        """How many alerts wait before they go out."""
+        return self._breaker.waiting
+
+    def kept(self) -> list[Alert]:
+        """Every alert that was produced and is not out: those that wait and those that an incident holds."""
+        return self._breaker.kept()
+
+    def incidents(self) -> list[Incident]:
+        """The incidents that nobody has released."""
+        return self._breaker.open()
+
     def customers(self) -> Customers:
         """The rows by customer id, read only."""
         return Customers({self.partition: self.arena})
@@ -122,6 +128,7 @@ class Pipeline:
                 raise BlockError(f"control entry {content.control.name} cannot be used: {error}") from error
         else:
             self._events(content, record.append_ms, outcome)
+        outcome.incidents = self._breaker.take_told()
         self._position.next_offset = record.offset + 1
         self._moved = True
         return outcome
@@ -132,9 +139,13 @@ class Pipeline:
         elif entry.control is Control.SOURCES:
             for name, topic, partitions in entry.body["topics"]:
                 self._ticking.know(name, UUID(bytes=topic), partitions)
+            self._breaker.know(bool(entry.body.get("recorded", False)))
+        elif entry.control is Control.RELEASE:
+            body = entry.body
+            self._breaker.release(str(body["incident"]), str(body["author"]), str(body["reason"]), outcome)
         elif entry.control is Control.RETIRE:
             self._ticking.retire(UUID(bytes=entry.body["topic"]))
-            self._tick(outcome)
+            self._tick(append_ms, outcome)
         else:
             latest = None if append_ms is None else append_ms + self._tolerance_ms()
             for topic, partition, until_ms in entry.body["until"]:
@@ -144,7 +155,7 @@ class Pipeline:
                     outcome.conflicts.append(
                         "a worker's clock runs ahead of the broker's: its progress is ignored"
                     )
-            self._tick(outcome)
+            self._tick(append_ms, outcome)
 
     def _adopt(self, body: Mapping[str, Any], outcome: Outcome) -> None:
         """Take a newer policy; rows are settled under the old one first, so that a restore agrees."""
@@ -188,6 +199,7 @@ class Pipeline:
         for i in np.flatnonzero(verdict == admit.FUTURE).tolist():
             outcome.refused.append(_refusal(block, i))
         slots = slots_of(block, verdict == admit.ADMITTED, self.arena)
+        self._names.learn(block, events, verdict == admit.ADMITTED)
         verdict[verdict != admit.ADMITTED] = 0
         start = 0
         while start < block.n:
@@ -195,12 +207,13 @@ class Pipeline:
                 *(self.arena.rows, slots, events, start, verdict, self.last_tick_ms, rules.record),
                 *(self._scores, self.arena.dirty, self._out, self._copies),
             )
-            self._say(self._crossed(crossed), rules, outcome)
+            self._say(self._crossed(crossed), rules, append_ms, outcome)
 
-    def _tick(self, outcome: Outcome) -> None:
+    def _tick(self, append_ms: int | None, outcome: Outcome) -> None:
         """Run every whole hour that all sources have now passed."""
         for tick_ms in self._ticking.due():
             rules = self._rules()
+            self._breaker.tick(tick_ms, len(self.arena), outcome)
             start, found = 0, []
             while start < len(self.arena):
                 start, crossed = judge.sweep(
@@ -210,20 +223,28 @@ class Pipeline:
                 found += list(self._crossed(crossed))
             # What can be saved comes first, within the budget too. Slots differ after a restore, names do not.
             found.sort(key=_urgency)
-            self._say(found, rules, outcome)
+            self._say(found, rules, append_ms, outcome)
+            if tick_ms % DAY_MS == 0:
+                outcome.insights += self._survey.midnight(self.arena, tick_ms, rules)
             outcome.ticks.append(tick_ms)
+        if self.last_tick_ms >= 0 and self.policy is not None:
+            self._breaker.arrived(self.last_tick_ms, append_ms, self.policy)
 
     def _crossed(self, count: int) -> Iterator[alerts.Crossed]:
         for at in range(count):
             customer = self.arena.customer(int(self._out[at]["slot"])).decode()
             yield alerts.Crossed(customer, self._out[at].copy(), self._copies[at].copy())
 
-    def _say(self, found: Iterable[alerts.Crossed], rules: policies.Policy, outcome: Outcome) -> None:
+    def _say(
+        self, found: Iterable[alerts.Crossed], rules: policies.Policy, append_ms: int | None, outcome: Outcome
+    ) -> None:
         for one in found:
-            if one.crossing["machine"] == Machine.HOLD:
+            machine = Machine(int(one.crossing["machine"]))
+            if machine is Machine.HOLD:
                 outcome.holds.append(alerts.hold(one, rules))
-            else:
-                outcome.alerts.append(self._alert(one, rules))
+                continue
+            said = Produced(self._alert(one, rules), machine, Change(int(one.crossing["change"])))
+            self._breaker.hear(said, one.row, rules, append_ms, outcome)
 
     def _alert(self, crossed: alerts.Crossed, rules: policies.Policy) -> Alert:
         within = True
@@ -231,7 +252,7 @@ class Pipeline:
         if service and crossed.crossing["change"] != Change.CLEARED:
             share = -(-int(rules.record["service_budget_per_day"][0]) // self.partitions)
             within = self._position.spend(int(crossed.crossing["now_ms"]) // DAY_MS, share)
-        return alerts.make(self.app_id, crossed, rules, within)
+        return alerts.make(self.app_id, crossed, rules, within, self._survey)
 
     def snapshot(self) -> Snapshot:
         """What changed since the last snapshot, as changelog records; the position is the last of them.
@@ -245,7 +266,8 @@ class Pipeline:
             )
             for slot in self.arena.take_dirty()
         ]
-        records += self._recent.take_dirty()
+        records += self._recent.take_dirty() + self._names.take_dirty()
+        records += self._breaker.take_dirty() + self._survey.take_dirty()
         self._position.publication += 1
         self._position.ledger = self._ledger
         records.append(self._position.pack(len(records) + 1, self._recent.count, self._ticking, self.policy))
@@ -263,9 +285,15 @@ class Pipeline:
             self.arena.rows[slot] = row[0]
         elif key[:1] == Recent.KEY:
             self._recent.restore(key, value)
+        elif key[:1] == Names.KEY:
+            self._names.restore(key, value)
+        elif key[:1] in (Breaker.KEY, Shelf.KEY):
+            self._breaker.restore(key, value)
         elif key == Position.KEY:
             toml = self._position.unpack(value, self._recent, self._ticking)
             self.policy = policies.parse(toml, "the stored policy") if toml is not None else None
+        elif key == Survey.KEY:
+            self._survey.restore(value)
 
     def restored(self, complete: bool = True) -> None:
         """End a restore. ``complete`` says whether the changelog was read to a proven end.
@@ -281,6 +309,7 @@ class Pipeline:
                 "a ledger that was made anew needs a customers topic made anew"
             )
         self._recent.rebuild()
+        self._breaker.rebuild()
         self.arena.take_dirty()
         self._moved = False
 

@@ -7,16 +7,16 @@ events' own times: whenever a whole hour has passed, both streams are taken to h
 
 import json
 import mmap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 from uuid import UUID
 
 import msgpack
 
-from schemas.alerts import Alert, DeadLetter
+from schemas.alerts import Alert, DeadLetter, Incident
 from schemas.block import BlockError, Source
 from schemas.codec import Reject, decode, encode
 from schemas.codes import Kind, Reason
@@ -26,6 +26,7 @@ from streams.arena import as_dict
 from streams.intake import Clock, Intake, SourceRecord, opening
 from streams.ledgerfile import FileError, Frame, is_ledger, read, whole_file
 from streams.pipeline import HoleError, Pipeline, Record
+from streams.whale import of_insights
 
 HOUR_MS = 3_600_000
 CALLS = Source(UUID("5c1f0f3e-6a62-5d0c-8d57-0f7a5a8d0001"), 0)
@@ -52,6 +53,9 @@ class Summary:
     events: int = 0
     duplicates: int = 0
     alerts: int = 0
+    held: int = 0
+    waiting: int = 0
+    incidents: int = 0
     dead_letters: int = 0
     customers: int = 0
     alerts_by_kind: dict[str, int] = field(default_factory=dict)
@@ -64,11 +68,15 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where results go, each as JSON lines; ``dead_letters`` only where wanted."""
+    """Where results go, each as JSON lines, the curve as one object; those that may be None only where wanted."""
 
     alerts: Path
     states: Path
     dead_letters: Path | None = None
+    held: Path | None = None
+    incidents: Path | None = None
+    curve: Path | None = None
+    problems: Path | None = None
 
 
 class Payload(NamedTuple):
@@ -98,33 +106,52 @@ def run_replay(
     its own policies and partitions. Raises ``ReplayError`` and ``FileError``.
     """
     with ExitStack() as stack:
-        wanted = (outputs.alerts, outputs.states, outputs.dead_letters)
+        named = (getattr(outputs, one.name) for one in fields(outputs))
+        wanted = [path for path in named if path is not None]
         if len(set(wanted)) < len(wanted) or events in wanted:
             raise ReplayError(f"{events}: the input and the outputs must be different files")
-        alerts = stack.enter_context(whole_file(outputs.alerts))
-        states = stack.enter_context(whole_file(outputs.states))
-        letters = stack.enter_context(whole_file(outputs.dead_letters)) if outputs.dead_letters else None
+        files = {path: stack.enter_context(whole_file(path)) for path in wanted}
+        into = _Files(*(files.get(getattr(outputs, one.name)) for one in fields(outputs)))
         if is_ledger(events):
             if policy is not None:
                 raise ReplayError(f"{events} is a recorded ledger, which brings its own policies: name none")
-            judge = _of_ledger(events, app_id, alerts, letters, as_of_ms, progress)
+            judge = _of_ledger(events, app_id, into, as_of_ms, progress)
         else:
-            judge = _Judge(app_id, partitions, str(events), alerts, letters)
+            judge = _Judge(app_id, partitions, str(events), into)
             judge.open(policy or parse(""))
             _feed(events, judge, currency, as_of_ms, progress)
-        judge.write_states(states)
+        judge.finish()
         return judge.summary
+
+
+class _Files(NamedTuple):
+    """The open files of ``Outputs``, None where nothing is wanted."""
+
+    alerts: IO[bytes] | None
+    states: IO[bytes] | None
+    dead_letters: IO[bytes] | None
+    held: IO[bytes] | None
+    incidents: IO[bytes] | None
+    curve: IO[bytes] | None
+    problems: IO[bytes] | None
+
+
+def _write(file: IO[bytes] | None, line: str) -> None:
+    if file is not None:
+        file.write(line.encode() + b"\n")
 
 
 class _Judge:
     """The pipelines of all partitions, and the files their outcomes go to."""
 
-    def __init__(
-        self, app_id: str, partitions: int, name: str, alerts: IO[bytes], letters: IO[bytes] | None
-    ) -> None:
+    def __init__(self, app_id: str, partitions: int, name: str, into: _Files) -> None:
         self.name = name
         self.summary = Summary()
-        self._alerts, self._letters = alerts, letters
+        self._into = into
+        self._insights: dict[bytes, bytes | None] = {}
+        self._incidents: dict[str, Incident] = {}
+        self._found: list[Alert] = []
+        self._held: list[Alert] = []
         self.partitions = partitions
         self._pipelines = [Pipeline(app_id, partition, partitions) for partition in range(partitions)]
 
@@ -135,12 +162,12 @@ class _Judge:
             for partition in range(len(self._pipelines)):
                 self.step(partition, record)
 
-    def step(self, partition: int, value: bytes) -> list[Alert]:
+    def step(self, partition: int, value: bytes) -> None:
         """Judge the next record of a partition."""
-        return self.judge(partition, Record(self._pipelines[partition].next_offset, None, value))
+        self.judge(partition, Record(self._pipelines[partition].next_offset, None, value))
 
-    def judge(self, partition: int, record: Record) -> list[Alert]:
-        """Judge one record, write down what it refuses, and give its alerts."""
+    def judge(self, partition: int, record: Record) -> None:
+        """Judge one record; ``write`` writes down its alerts."""
         try:
             outcome = self._pipelines[partition].step(record)
         except (BlockError, HoleError) as error:
@@ -148,17 +175,24 @@ class _Judge:
         self.summary.conflicts += outcome.conflicts
         self.summary.events += outcome.applied
         self.summary.duplicates += outcome.duplicates
+        self._found += outcome.alerts
+        self._held += outcome.held
+        self._incidents.update({one.incident_id: one for one in outcome.incidents})
         for letter in outcome.refused:
             self.refuse(letter)
-        return outcome.alerts
+        self._insights.update(outcome.insights)
 
-    def write(self, alerts: Iterable[Alert]) -> None:
-        """Write alerts down in this order, and count them."""
-        for alert in alerts:
-            self._alerts.write(alert.to_json().encode() + b"\n")
-            self.summary.alerts += 1
+    def write(self) -> None:
+        """Write down what was told since the last call, in an order that no number of partitions changes."""
+        for alert in sorted(self._found, key=_place):
+            _write(self._into.alerts, alert.to_json())
             kinds = self.summary.alerts_by_kind
             kinds[alert.kind] = kinds.get(alert.kind, 0) + 1
+        for alert in sorted(self._held, key=_place):
+            _write(self._into.held, alert.to_json())
+        self.summary.alerts += len(self._found)
+        self.summary.held += len(self._held)
+        self._found, self._held = [], []
 
     def refuse(self, letter: DeadLetter) -> None:
         """Count a payload that is no event, and write it where it is wanted.
@@ -166,41 +200,52 @@ class _Judge:
         ``record`` is its line or place in the file, or its offset in the source the ledger names.
         """
         self.summary.dead_letters += 1
-        if self._letters is not None:
+        if self._into.dead_letters is not None:
             record = letter.offset // 2 if letter.topic == self.name else letter.offset
             text = (letter.value or b"").decode("utf-8", "backslashreplace")
             told = {"reason": letter.reason, "detail": letter.detail, "record": record, "value": text}
-            self._letters.write(_line(told))
+            _write(self._into.dead_letters, _line(told))
 
-    def write_states(self, states: IO[bytes]) -> None:
-        """Every customer's row, settled to the last tick's day, by customer id."""
+    def finish(self) -> None:
+        """Write the last words on incidents and insights, and every row by customer, settled to the last tick."""
+        for incident in self._incidents.values():
+            _write(self._into.incidents, incident.to_json())
+        self.summary.incidents = len(self._incidents)
+        self.summary.waiting = sum(one.waiting for one in self._pipelines)
         rows = {customer: row for one in self._pipelines for customer, row in one.settled_rows().items()}
         self.summary.customers = len(rows)
         for customer in sorted(rows):
-            states.write(_line({"customer_id": customer.decode(), **as_dict(rows[customer])}))
+            _write(self._into.states, _line({"customer_id": customer.decode(), **as_dict(rows[customer])}))
+        self._write_insights()
+
+    def _write_insights(self) -> None:
+        """The whale curve and the problems as of the last midnight; ``null`` for a curve before the first."""
+        whale, problems = of_insights(self._insights)
+        _write(self._into.curve, json.dumps(None if whale is None else whale.as_map(), indent=2))
+        for one in problems:
+            _write(self._into.problems, _line(one.as_map()))
 
 
-def _line(fields: dict[str, object]) -> bytes:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+def _place(alert: Alert) -> tuple[int, str]:
+    """Where an alert stands among others of a record: one tick is a record of each partition."""
+    return alert.ts_ms, alert.customer_id
 
 
-def _of_ledger(
-    path: Path,
-    app_id: str,
-    alerts: IO[bytes],
-    letters: IO[bytes] | None,
-    as_of_ms: int | None,
-    progress: Progress,
-) -> _Judge:
+def _line(told: dict[str, object]) -> str:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+
+
+def _of_ledger(path: Path, app_id: str, into: _Files, as_of_ms: int | None, progress: Progress) -> _Judge:
     head, frames = read(path)
-    judge = _Judge(app_id, head.partitions, str(path), alerts, letters)
+    judge = _Judge(app_id, head.partitions, str(path), into)
     done = 0
     for frame in frames:
         judge.summary.records += 1
         done += len(frame.value)
         progress(done)
         if _within(frame, as_of_ms):
-            judge.write(judge.judge(frame.partition, Record(frame.offset, frame.append_ms, frame.value)))
+            judge.judge(frame.partition, Record(frame.offset, frame.append_ms, frame.value))
+            judge.write()
     return judge
 
 
@@ -259,14 +304,12 @@ class _FileClock:
 
     def take(self, judge: _Judge) -> None:
         """Judge everything whose order is settled."""
-        found: list[Alert] = []
         for batch in self._intake.drain(TS_MAX_MS):
             for letter in batch.dead_letters:
                 judge.refuse(letter)
             for partition, value in batch.records:
-                found += judge.step(partition, value)
-        # One tick is a record of each partition: the order must not depend on how many there are.
-        judge.write(sorted(found, key=lambda alert: (alert.ts_ms, alert.customer_id)))
+                judge.step(partition, value)
+        judge.write()
 
     def _report(self, ts_ms: int, offset: int) -> None:
         for source in (CALLS, SALES):

@@ -1,6 +1,7 @@
-"""Write into the ledger that a source topic will send no more, so that time stops waiting for it."""
+"""Write a person's decision into the ledger: such as that a source topic will send no more."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -20,20 +21,24 @@ async def retire(
     Raises ``TopicError`` with one sentence for a topic nobody knows, a bad UUID or a broker that does not take it.
     """
     known = await _identity(config, topic, topic_id, client)
+    await write(config, retire_entry(known, author, reason), range(config.ledger_partitions))
+    return known
+
+
+async def write(config: Config, entry: bytes, partitions: Iterable[int]) -> None:
+    """Write one control entry into some ledger partitions; a broker that does not take it is a ``TopicError``."""
     producer = aiokafka.AIOKafkaProducer(
         bootstrap_servers=config.broker.split(","), enable_idempotence=True, acks="all"
     )
     try:
         await producer.start()
         try:
-            entry = retire_entry(known, author, reason)
-            for partition in range(config.ledger_partitions):
+            for partition in partitions:
                 await producer.send_and_wait(config.topics.ledger, entry, partition=partition)
         finally:
             await producer.stop()
     except KafkaError as error:
         raise TopicError(f"{config.topics.ledger} did not take the decision: {type(error).__name__}") from error
-    return known
 
 
 async def _identity(config: Config, topic: str, topic_id: str | None, client: dict[str, Any]) -> UUID:

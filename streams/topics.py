@@ -48,6 +48,9 @@ class TopicNames:
     alerts: str = "alerts"
     dead_letters: str = "whaleline-dead-letters"
     holds: str = "holds"
+    insights: str = "insights"
+    alerts_held: str = "alerts-held"
+    incidents: str = "incidents"
 
     def __post_init__(self) -> None:
         roles: dict[str, str] = {}
@@ -125,6 +128,9 @@ def plan(names: TopicNames, ledger_partitions: int, source_partitions: int, repl
         (names.customers, ledger_partitions, latest, "the latest state of each customer", True),
         (names.alerts, ledger_partitions, kept, "alerts raised and cleared", True),
         (names.holds, ledger_partitions, latest, "who must be left in peace, and why", True),
+        (names.insights, ledger_partitions, latest, "the whale curve and the problems behind it", True),
+        (names.alerts_held, ledger_partitions, kept, "alerts of a wave, held until a person lets them go", True),
+        (names.incidents, ledger_partitions, latest, "which waves of alerts are held, and why", True),
         (names.dead_letters, ledger_partitions, {**kept, **large}, "events not accepted, with the reason", True),
     )
     return [TopicPlan(*row, replication) for row in rows]

@@ -229,6 +229,8 @@ def in_words(alert: Alert, currency: str = "USD") -> Words:
         happened = _behind(alert)
     else:
         happened = (*_behind(alert), *_dearer(alert), _risk(alert, currency))
+    if alert.problem is not None:
+        happened = (*happened, f"It is one case of a problem that others may have: {_spaced(alert.problem)}.")
     do = tuple(ACTIONS.get(code, _spaced(code).capitalize() + ".") for code in alert.actions)
     do += _gesture(alert, currency)
     told = alert.clears_when[:MOST_PATHS_TOLD]

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
-from schemas.alerts import Alert, DeadLetter, Hold
-from schemas.block import Source
+from schemas.alerts import Alert, DeadLetter, Hold, Incident
+from schemas.block import Source, release_entry
 from schemas.codec import encode
 from schemas.policy import parse
 from streams.arena import as_dict
 from streams.intake import Clock, Intake, SourceRecord, ledger_partition, opening
-from streams.pipeline import Outcome, Pipeline, Record
+from streams.outcome import Outcome, newest
+from streams.pipeline import Pipeline, Record
 
 SUPPORT, PURCHASES = "support-calls", "purchases"
 TOPIC_IDS = {topic: uuid5(NAMESPACE_DNS, topic) for topic in (SUPPORT, PURCHASES)}
@@ -39,7 +40,10 @@ class Driver:
     ledger: list[list[Record]] = field(default_factory=list)
     changelog: list[list[tuple[bytes, bytes]]] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    held: list[Alert] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
+    insights: dict[bytes, bytes | None] = field(default_factory=dict)
     refused: list[DeadLetter] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -121,8 +125,7 @@ class Driver:
             for offset in range(pipeline.next_offset, end):
                 outcome = pipeline.step(log[offset])
                 self.outcomes.append(outcome)
-                self._unpublished[partition] += outcome.alerts
-                self._unpublished_holds[partition] += outcome.holds
+                self._unpublished[partition].append(outcome)
                 self.refused += outcome.refused
                 found += outcome.alerts
         return found
@@ -132,10 +135,27 @@ class Driver:
         for partition, pipeline in enumerate(self.pipelines):
             if pipeline.moved:
                 self.changelog[partition] += pipeline.snapshot().records
-                self.alerts += self._unpublished[partition]
-                self._unpublished[partition] = []
-                self.holds += self._unpublished_holds[partition]
-                self._unpublished_holds[partition] = []
+                outcomes, self._unpublished[partition] = self._unpublished[partition], []
+                for outcome in outcomes:
+                    self.alerts += outcome.alerts
+                    self.held += outcome.held
+                    self.holds += outcome.holds
+                    self.insights.update(outcome.insights)
+                self.incidents += newest(one for outcome in outcomes for one in outcome.incidents)
+
+    def release(self, incident_id: str, author: str = "ops", reason: str = "looked into") -> list[Alert]:
+        """A person lets an incident's alerts go; what then goes out."""
+        partition = next(one.partition for one in self.incidents if one.incident_id == incident_id)
+        self._append([(partition, release_entry(incident_id, author, reason))])
+        return self.run()
+
+    def latest(self) -> dict[str, Incident]:
+        """The last word on each incident, as a reader of the compacted topic has it."""
+        return {one.incident_id: one for one in self.incidents}
+
+    def kept(self) -> list[Alert]:
+        """What was produced and is not out."""
+        return [alert for pipeline in self.pipelines for alert in pipeline.kept()]
 
     def run(self) -> list[Alert]:
         """Consume, judge, publish; the new alerts."""
@@ -154,11 +174,10 @@ class Driver:
         self.intake = Intake(self.partitions, clock=self.clock, grace_ms=self.grace_ms)
         self.intake.assign(self.sources)
         topics = [(topic, topic_id, self.source_partitions) for topic, topic_id in TOPIC_IDS.items()]
-        for value in opening(topics, parse(self.policy)):
+        for value in opening(topics, parse(self.policy), self.clock):
             self._append((partition, value) for partition in range(self.partitions))
         self.pipelines = [Pipeline(self.app_id, at, self.partitions) for at in range(self.partitions)]
-        self._unpublished: list[list[Alert]] = [[] for _ in range(self.partitions)]
-        self._unpublished_holds: list[list[Hold]] = [[] for _ in range(self.partitions)]
+        self._unpublished: list[list[Outcome]] = [[] for _ in range(self.partitions)]
         for pipeline, log in zip(self.pipelines, self.changelog, strict=True):
             for key, value in log:
                 pipeline.restore(key, value)

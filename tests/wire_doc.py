@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schemas import block, codec, state
-from schemas.alerts import KINDS, Alert, Evidence, Gesture, Step
+from schemas.alerts import INCIDENT_KINDS, KINDS, Alert, Evidence, Gesture, Incident, Step
 from schemas.codes import FIRST_PURCHASE_KIND, STATE_NAMES, Control, Driver, Kind, Machine, Moment, Reason, Stage
 from schemas.events import COMMON, DAY_MS, EVERYWHERE, FIELDS, SHAPES, TS_MIN_MS, VERSION, Field, Type
 from tests.oracle.hashing import of_event
@@ -94,6 +94,26 @@ ALERT_FIELDS: dict[str, str] = {
     "policy_version": "version of the policy it was judged by",
     "policy_digest": "16 hex digits of what that policy says",
     "within_budget": "false once the day's service alerts exceed what the floors can act on",
+    "problem_id": "of the problem that this is one case of, 16 hex digits, as on the insights topic; or null",
+    "problem": "what that problem is called: its known fault, or its sku and reason; or null",
+    "initial": "true for a conclusion of an imported past: a report",
+    "held": "true on `alerts-held`; false once a person has let it go",
+    "incident_id": "the incident that holds or held it; null for all others",
+}
+
+INCIDENT_FIELDS: dict[str, str] = {
+    "incident_id": "kind, ledger partition and a number that rises in it; also the record's key",
+    "kind": "what there are too many of: entries of one machine, entries of one cause, or an imported past",
+    "cause": "what the entries share, in words: a known fault, or a product and a reason (a digest if forgotten)",
+    "partition": "the ledger partition that holds them",
+    "since_ms": "when it tripped, ms UTC, by the breaker's time",
+    "count": "alerts it has taken in so far, later changes of its customers included",
+    "customers": "its first customers, at most five",
+    "limit": "the setting of the policy's `[breaker]` that was exceeded",
+    "allowed": "how many this partition allowed by it; 0 for an imported past",
+    "released_ms": "when a person let them go, by the breaker's time; null while it is open",
+    "released_by": "who",
+    "released_because": "why",
 }
 
 EVIDENCE_FIELDS: dict[str, str] = {
@@ -134,7 +154,10 @@ STEP_FIELDS: dict[str, str] = {
 }
 
 CONTROLS: dict[Control, tuple[str, str]] = {
-    Control.SOURCES: ("`topics`: list of [name, UUID (16 bytes), partitions]", "time waits for each of them"),
+    Control.SOURCES: (
+        "`topics`: list of [name, UUID (16 bytes), partitions]; perhaps `recorded`",
+        "time waits for each of them; `recorded` true: time is the sources' own, as of a simulation",
+    ),
     Control.POLICY: ("`version`, `toml`", "holds from here on; ignored unless its version is newer"),
     Control.PROGRESS: (
         "`until`: list of [topic UUID (16 bytes), partition, ms UTC]",
@@ -155,6 +178,7 @@ PYTHON_TYPES: dict[object, str] = {
     str: "text",
     str | None: "text or null",
     int: "whole number",
+    int | None: "whole number or null",
     float: "number",
     bool: "boolean",
     tuple[str, ...]: "list of texts",
@@ -269,7 +293,9 @@ def generated() -> str:
         *("", *attributes(Alert, ALERT_FIELDS), "", "## Evidence of an alert", ""),
         *(*attributes(Evidence, EVIDENCE_FIELDS), "", "## Gesture of an alert", ""),
         *(*attributes(Gesture, GESTURE_FIELDS), "", "## Steps of a clear path", ""),
-        *(*attributes(Step, STEP_FIELDS), "", "## Control entries of the ledger", ""),
+        *(*attributes(Step, STEP_FIELDS), "", "## Incidents", ""),
+        *(f"Kinds: {ticked(INCIDENT_KINDS)}.", "", *attributes(Incident, INCIDENT_FIELDS), ""),
+        *("## Control entries of the ledger", ""),
         *table(
             ("entry", "code", "body", "meaning"),
             ((f"`{one.name.lower()}`", int(one), *CONTROLS[one]) for one in Control),

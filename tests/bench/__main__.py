@@ -10,6 +10,7 @@ from schemas.codec import Reject, encode
 from schemas.codec import decode as decode_event
 from streams.intake import Clock, Intake, SourceRecord
 from streams.pipeline import Pipeline, Record
+from tests.bench import base
 from tests.worlds import START_MS, world
 
 EVENTS = 20_000
@@ -70,6 +71,7 @@ def main() -> None:
         "tick_rows_per_s": 48 * len(aged.customers()) / seconds(ticked),
         "block_bytes_per_event": sum(map(len, blocks)) / len(sourced),
         "row_bytes": len(aged.snapshot().records[0][1]),
+        **base.figures(),
     }
     for name, value in figures.items():
         print(f"{name:28} {value:14,.1f}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import aiokafka
@@ -14,12 +15,14 @@ from schemas.alerts import Alert, DeadLetter
 from schemas.block import Source, Sourced, encode_events, policy_entry, progress_entry, sources_entry
 from schemas.codec import decode, encode
 from schemas.events import Event
+from schemas.insights import Insight
 from schemas.policy import parse
 from streams import topics
-from streams.outbox import NONCE_KEY, Fenced, Outbox, transactional_id
+from streams.outbox import NONCE_KEY, Fenced, Outbox, Publication, transactional_id
 from streams.pipeline import Pipeline, Record, RestoreError, Snapshot
 from streams.restore import RestoreStuck, restore
 from streams.topics import TopicNames
+from tests.vectors import INCIDENT
 
 PARTITION = 1
 PARTITIONS = 2
@@ -37,9 +40,12 @@ class Stage:
             alerts=f"{prefix}alerts",
             dead_letters=f"{prefix}dead",
             holds=f"{prefix}holds",
+            insights=f"{prefix}insights",
+            alerts_held=f"{prefix}held",
+            incidents=f"{prefix}incidents",
         )
-        mine = {self.names.customers, self.names.alerts, self.names.dead_letters, self.names.holds}
-        plans = [one for one in topics.plan(self.names, PARTITIONS, 1, 1) if one.name in mine]
+        not_mine = {self.names.support_calls, self.names.purchases, self.names.ledger}
+        plans = [one for one in topics.plan(self.names, PARTITIONS, 1, 1) if one.name not in not_mine]
         topics.apply(broker, plans)
         self.ledger = uuid.uuid4()
         self._outboxes: list[Outbox] = []
@@ -141,10 +147,10 @@ def test_a_publication_arrives_whole_and_in_order(play: Any) -> None:
     async def story(stage: Stage) -> None:
         outbox = await stage.outbox()
         records = [(b"cC%d" % number, b"x" * 40_000) for number in range(60)] + [(b"p", b"position")]
-        await outbox.publish(records, [an_alert(1), an_alert(2)], [a_refusal()])
+        await outbox.publish(Publication(records, [an_alert(1), an_alert(2)], [a_refusal()]))
         rows = await stage.read(stage.names.customers, PARTITION, b"p")
         assert [(one.key, one.value) for one in rows] == [(NONCE_KEY, b"first"), *records]
-        await outbox.publish([], [an_alert(3)])
+        await outbox.publish(Publication([], [an_alert(3)]))
         alerts = await stage.read(stage.names.alerts, PARTITION, b"C1")
         assert dict(alerts[0].headers)["alert-id"] == an_alert(1).alert_id.encode()
         assert alerts[0].value == an_alert(1).to_msgpack()
@@ -154,13 +160,33 @@ def test_a_publication_arrives_whole_and_in_order(play: Any) -> None:
     play(story)
 
 
+def test_what_is_held_and_what_is_said_of_all_go_out_with_the_rows(play: Any) -> None:
+    """Held alerts, their incident and the insights go out with the rows; an insight that is gone is empty."""
+    held = replace(an_alert(1), held=True, incident_id=INCIDENT.incident_id)
+    insights = [Insight(b"curve/1", b"bins"), Insight(b"problem/1/00", None)]
+
+    async def story(stage: Stage) -> None:
+        outbox = await stage.outbox()
+        await outbox.publish(
+            Publication([(b"p", b"position")], held=[held], incidents=[INCIDENT], insights=insights)
+        )
+        (alert,) = await stage.read(stage.names.alerts_held, PARTITION, b"C1")
+        assert (alert.value, dict(alert.headers)) == (held.to_msgpack(), {"alert-id": held.alert_id.encode()})
+        (incident,) = await stage.read(stage.names.incidents, PARTITION, INCIDENT.incident_id.encode())
+        assert incident.value == INCIDENT.to_msgpack()
+        told = await stage.read(stage.names.insights, PARTITION, insights[-1].key)
+        assert [(one.key, one.value) for one in told] == insights
+
+    play(story)
+
+
 def test_whoever_opens_the_outbox_fences_the_one_before(play: Any) -> None:
     async def story(stage: Stage) -> None:
         old = await stage.outbox(b"old")
-        await old.publish([(b"p", b"old position")])
+        await old.publish(Publication([(b"p", b"old position")]))
         await stage.outbox(b"new")
         with pytest.raises(Fenced):
-            await old.publish([(b"p", b"a zombie's position")])
+            await old.publish(Publication([(b"p", b"a zombie's position")]))
         heard = Heard()
         await restore(stage.broker, stage.names.customers, PARTITION, b"new", heard)
         assert heard.records == [(b"p", b"old position")]
@@ -172,7 +198,7 @@ def test_whoever_opens_the_outbox_fences_the_one_before(play: Any) -> None:
 def test_what_a_dead_worker_had_begun_is_never_seen(play: Any) -> None:
     async def story(stage: Stage) -> None:
         dead = await stage.outbox(b"dead")
-        await dead.publish([(b"p", b"committed")])
+        await dead.publish(Publication([(b"p", b"committed")]))
         # It dies after its rows have reached the broker and before it could commit them.
         await dead._producer.begin_transaction()
         sent = await dead._producer.send(stage.names.customers, b"half", b"cC1", partition=PARTITION)
@@ -188,11 +214,11 @@ def test_what_a_dead_worker_had_begun_is_never_seen(play: Any) -> None:
 def test_a_restore_ends_at_its_nonce_and_at_no_other(play: Any) -> None:
     async def story(stage: Stage) -> None:
         outbox = await stage.outbox(b"first")
-        await outbox.publish([(b"cC1", b"1"), (b"p", b"2")])
+        await outbox.publish(Publication([(b"cC1", b"1"), (b"p", b"2")]))
         again = await stage.outbox(b"second")
         heard = Heard()
         assert await restore(stage.broker, stage.names.customers, PARTITION, b"second", heard) == 2
-        await again.publish([(b"cC2", b"3"), (b"p", b"4")])
+        await again.publish(Publication([(b"cC2", b"3"), (b"p", b"4")]))
         await stage.outbox(b"third")
         heard = Heard()
         await restore(stage.broker, stage.names.customers, PARTITION, b"third", heard)
@@ -216,7 +242,7 @@ def test_a_pipeline_comes_back_as_it_was(play: Any) -> None:
     async def story(stage: Stage) -> None:
         pipeline, snapshot = snapshot_of_a_day()
         outbox = await stage.outbox(b"first")
-        await outbox.publish(snapshot.records)
+        await outbox.publish(Publication(snapshot.records))
         await stage.outbox(b"second")
         back = Pipeline("exactly", PARTITION, PARTITIONS)
         await restore(stage.broker, stage.names.customers, PARTITION, b"second", back)
@@ -232,9 +258,9 @@ def test_half_a_publication_is_refused(play: Any) -> None:
     async def story(stage: Stage) -> None:
         _, snapshot = snapshot_of_a_day()
         outbox = await stage.outbox(b"first")
-        await outbox.publish(snapshot.records)
+        await outbox.publish(Publication(snapshot.records))
         # Rows without the position that belongs to them: whoever wrote this was not whole.
-        await outbox.publish(snapshot.records[:-1])
+        await outbox.publish(Publication(snapshot.records[:-1]))
         await stage.outbox(b"second")
         back = Pipeline("exactly", PARTITION, PARTITIONS)
         with pytest.raises(RestoreError):

@@ -30,7 +30,8 @@ DAY_MS = 86_400_000
 def fresh_names() -> TopicNames:
     tail = uuid.uuid4().hex[:8]
     return TopicNames(
-        *(f"{role}-{tail}" for role in ("calls", "buys", "ledger", "customers", "alerts", "dead", "holds"))
+        *(f"{role}-{tail}" for role in ("calls", "buys", "ledger", "customers", "alerts", "dead", "holds")),
+        *(f"{role}-{tail}" for role in ("insights", "alerts-held", "incidents")),
     )
 
 
@@ -60,6 +61,9 @@ def test_the_plan_says_what_each_topic_must_be():
         "whaleline-customers": 8,
         "alerts": 8,
         "holds": 8,
+        "insights": 8,
+        "alerts-held": 8,
+        "incidents": 8,
         "whaleline-dead-letters": 8,
     }
     month, two_mib = str(30 * DAY_MS), str(2 * 1024 * 1024)
@@ -83,6 +87,17 @@ def test_the_plan_says_what_each_topic_must_be():
             "min.compaction.lag.ms": "3600000",
             "max.message.bytes": two_mib,
         },
+        "insights": {
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": "3600000",
+            "max.message.bytes": two_mib,
+        },
+        "alerts-held": {"cleanup.policy": "delete", "retention.ms": month},
+        "incidents": {
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": "3600000",
+            "max.message.bytes": two_mib,
+        },
         "whaleline-dead-letters": {
             "cleanup.policy": "delete",
             "retention.ms": month,
@@ -94,7 +109,7 @@ def test_the_plan_says_what_each_topic_must_be():
 @pytest.mark.parametrize(("replicas", "in_sync"), [(1, None), (2, None), (3, "2"), (5, "4")])
 def test_with_three_replicas_an_acknowledged_write_survives_one_machine(replicas, in_sync):
     ours = [one for one in plan(TopicNames(), 4, 4, replicas) if one.config]
-    assert len(ours) == 5
+    assert len(ours) == 8
     assert {one.config.get("min.insync.replicas") for one in ours} == {in_sync}
     assert {one.replication for one in ours} == {replicas}
 
@@ -135,7 +150,7 @@ def test_applying_twice_makes_everything_once(kafka_broker):
 def test_only_the_missing_topic_is_made(kafka_broker):
     plans = plan(fresh_names(), 2, 2, 1)
     apply(kafka_broker, plans[1:])
-    assert [change.kind for change in apply(kafka_broker, plans)] == ["created"] + ["unchanged"] * 6
+    assert [change.kind for change in apply(kafka_broker, plans)] == ["created"] + ["unchanged"] * (len(plans) - 1)
 
 
 def test_a_topic_that_differs_is_told_and_left_as_it_is(kafka_broker):

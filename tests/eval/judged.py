@@ -90,7 +90,7 @@ def judge(truth: Truth, policy_toml: str = "", told: Callable[[int], None] = lam
     """Run a whole history through a fresh pipeline; ``told`` hears of each day done."""
     pipeline, judged = Pipeline("eval"), Judged()
     for offset, (day, value) in enumerate([(-1, policy_entry(policy_toml, 1)), *truth.records]):
-        for alert in pipeline.step(Record(offset, None, value)).alerts:
+        for alert in pipeline.step(Record(offset, None, value)).produced:
             at = (alert.ts_ms - START_MS) / DAY_MS
             judged.alerts.append((at, int(alert.customer_id[1:]), alert.kind))
         if day in WEEKS:

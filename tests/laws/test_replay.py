@@ -122,6 +122,7 @@ def test_crashes_change_nothing(seed: int, crashes: list[int]) -> None:
     crashing.publish()
     assert crashing.rows() == steady.rows()
     assert [alert.to_json() for alert in crashing.alerts] == [alert.to_json() for alert in steady.alerts]
+    assert crashing.insights == steady.insights
 
 
 @LAWS

@@ -19,10 +19,17 @@ BY_HAND = {Cause.COMPANY: Fault.COMPANY, Cause.CUSTOMER: Fault.CUSTOMER, Cause.N
 
 
 def forget(row: Row, slot: int) -> None:
-    """A taken slot starts without costs and without a cause."""
+    """A taken slot starts without names, without costs and without a cause."""
+    row.case_sku[slot] = row.case_reason[slot] = 0
     row.case_cause[slot], row.case_period[slot] = 0, state.NEVER
     row.case_alternative[slot] = row.case_price_percent[slot] = 0
     row.case_cost_cents[slot] = [[0] * state.FAULTS for _ in range(state.CASE_PERIODS)]
+
+
+def name(row: Row, slot: int, sku: int, reason: int) -> None:
+    """The last sku and the last reason that were sent stay."""
+    row.case_sku[slot] = sku or row.case_sku[slot]
+    row.case_reason[slot] = reason or row.case_reason[slot]
 
 
 def remember(row: Row, slot: int, period: int, fault: Fault, cents: int) -> None:

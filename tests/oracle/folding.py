@@ -235,6 +235,7 @@ def _update_case(row: Row, event: Heard, slot: int, same_fault: bool) -> None:
     by_customer = kind is Kind.TICKET_REPLY and event.get("author") == Author.CUSTOMER
     by_agent = kind is Kind.TICKET_REPLY and event.get("author") == Author.AGENT
     row.case_opened_ms[slot] = _least(row.case_opened_ms[slot], ts)
+    booking.name(row, slot, event.digest("sku"), event.digest("reason"))
     row.case_flags[slot] |= int(SETS_FLAG.get(kind, 0))
     if same_fault or (kind is Kind.TICKET_OPENED and event.digest("repeat_of_case_id")):
         row.case_flags[slot] |= int(CaseFlag.REPEAT)

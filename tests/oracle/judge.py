@@ -312,7 +312,7 @@ class Oracle:
                 self._topics[topic] = partitions
         elif entry.control is Control.RETIRE:
             self._retired.add(body["topic"])
-        else:
+        elif entry.control is Control.PROGRESS:
             for topic, partition, ts_ms in body["until"]:
                 source = Source(UUID(bytes=topic), partition)
                 self._until[source] = max(ts_ms, self._until.get(source, ts_ms))

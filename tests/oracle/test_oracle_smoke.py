@@ -298,9 +298,9 @@ def test_churn_is_entered_once_the_floor_is_done_and_left_after_calm() -> None:
             alerts += ledger.hear(now + HOUR_MS, "purchase", amount_cents=30_000)
     churn = [alert for alert in alerts if alert["kind"].startswith("churn")]
     assert [(one["kind"], (one["ts_ms"] - START) // DAY_MS, one["change"]) for one in churn] == [
-        # The wish to leave was told as what it is; once the first credit had put that right, the risk is what is left.
+        # The wish to leave was told as what it is; once a credit had put that right, the risk is what is left.
         ("churn_risk_entered", 71, 1),
-        ("churn_risk_escalated", 71, 2),
+        ("churn_risk_escalated", 72, 2),
         ("churn_risk_cleared", 140, 3),
     ]
     assert churn[0]["at_risk_cents"] >= 2_500

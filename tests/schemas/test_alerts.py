@@ -38,7 +38,7 @@ def test_both_forms_say_the_same(
     assert found == json.loads(alert.to_json()) == as_sent(alert)
     assert found["evidence"] == [as_sent(alert)["evidence"][at] for at in range(len(evidence))]
     assert "\n" not in alert.to_json()
-    assert Alert.from_map(found) == alert
+    assert Alert.of(found) == alert
 
 
 def test_the_version_comes_first_and_then_every_field_in_order() -> None:

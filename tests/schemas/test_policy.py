@@ -139,7 +139,7 @@ SENTENCES = {
     "a = 1\na = 2": "not valid TOML",
     f"a = {'9' * 5_000}": "not valid TOML",
     f"a = {'[' * 20_000}": "not valid TOML",
-    "[price]\nemail_cents = 1": "[price] is not known; allowed are best, churn, cost, economics, ",
+    "[price]\nemail_cents = 1": "[price] is not known; allowed are best, breaker, churn, cost, economics, ",
     "[cost]\nemail = 1": "[cost] email is not known; allowed are voice_cents_per_minute, ",
     "cost = 1": "[cost] must be a table, not 1",
     "policy = 1": "[policy] must be a table, not 1",

@@ -6,13 +6,17 @@ import dataclasses
 import re
 
 from schemas import block, codec
-from schemas.alerts import KINDS, VERSION, Alert, DeadLetter, Evidence
+from schemas.alerts import KINDS, VERSION, Alert, DeadLetter, Evidence, Incident
 from schemas.codes import Control, Kind, Reason
 from schemas.events import ABSENT, FIELDS, SHAPES, Event
+from streams.breaker import Breaker
 from streams.memory import RING, SEGMENT, Position, Recent
+from streams.names import Names
 from streams.outbox import ALERT_ID, NONCE_KEY
 from streams.pipeline import ROW_KEY
+from streams.shelf import Shelf
 from streams.stories import STORIES
+from streams.survey import Survey
 from streams.topics import TopicNames
 from tests import wire_doc
 from tests.vectors import LETTER
@@ -39,6 +43,7 @@ def test_every_kind_field_reason_and_entry_is_told() -> None:
 
 def test_every_field_of_an_alert_has_a_meaning_and_every_meaning_a_field() -> None:
     assert list(wire_doc.ALERT_FIELDS) == [one.name for one in dataclasses.fields(Alert)]
+    assert list(wire_doc.INCIDENT_FIELDS) == [one.name for one in dataclasses.fields(Incident)]
     assert list(wire_doc.EVIDENCE_FIELDS) == [one.name for one in dataclasses.fields(Evidence)]
     assert f"`version` ({VERSION}) in front" in " ".join(BY_HAND.split())
 
@@ -57,7 +62,8 @@ def test_what_is_written_by_hand_agrees_with_the_code() -> None:
     names = dataclasses.asdict(TopicNames()).values()
     assert all(f"`{name}`" in BY_HAND for name in names)
     assert (ROW_KEY, Recent.KEY, Position.KEY, NONCE_KEY) == (b"c", b"r", b"p", b"n")
-    assert all(f"\n| `{key.decode()}`" in BY_HAND for key in (ROW_KEY, Recent.KEY, Position.KEY, NONCE_KEY))
+    assert (Names.KEY, Survey.KEY, Breaker.KEY, Shelf.KEY) == (b"t", b"g", b"b", b"k")
+    assert all(f"\n| `{key}`" in BY_HAND for key in "crtgbkpn")
     assert f"{RING:,} remembered" in BY_HAND
     assert f"`000` to `{RING // SEGMENT - 1}`" in BY_HAND
     assert f"header `{ALERT_ID}`" in BY_HAND
@@ -80,6 +86,8 @@ def test_every_kind_has_a_seed_and_every_file_that_judges_one_is_there() -> None
         assert (wire_doc.PLACE.parents[1] / path).is_file(), path
     stories = set(re.findall(r"`tests/stories/test_(\w+)\.py`", seeds))
     assert stories >= set(STORIES)
+    for story in stories:
+        assert (wire_doc.PLACE.parents[1] / f"tests/stories/test_{story}.py").is_file(), story
 
 
 def test_the_glossary_explains_each_word_once_in_one_sentence() -> None:

@@ -72,8 +72,13 @@ def cleared(driver: Driver, alert: Alert) -> bool:
     machine = max((name for name in ALERT_NAMES.values() if alert.kind.startswith(name)), key=len)
     return any(
         one.kind == f"{machine}_cleared" and one.episode == alert.episode and one.customer_id == alert.customer_id
-        for one in driver.alerts
+        for one in produced(driver)
     )
+
+
+def produced(driver: Driver) -> list[Alert]:
+    """Every alert that was made, those that wait for a wave to show itself too."""
+    return [alert for outcome in driver.outcomes for alert in outcome.produced]
 
 
 def settle(driver: Driver) -> None:

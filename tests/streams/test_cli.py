@@ -38,6 +38,10 @@ COMMANDS = [
     ["policy", "check"],
     ["config", "show"],
     ["ledger", "dump"],
+    ["incidents", "list"],
+    ["incidents", "release"],
+    ["curve"],
+    ["problems"],
 ]
 
 
@@ -117,7 +121,10 @@ def test_a_worker_refuses_a_bad_setting_in_a_sentence() -> None:
     assert "WHALELINE_BROKER" in in_one_sentence(whaleline("worker", WHALELINE_BROKER="nowhere"), 76)
 
 
-@pytest.mark.parametrize("command", [["topics", "apply"], ["topics", "check"], ["ledger", "dump", "--out", "x"]])
+@pytest.mark.parametrize(
+    "command",
+    [["topics", "apply"], ["topics", "check"], ["ledger", "dump", "--out", "x"], ["incidents", "list"]],
+)
 def test_a_broker_that_is_not_there_is_told_in_a_sentence(command: list[str]) -> None:
     assert "127.0.0.1:1" in in_one_sentence(whaleline(*command, "--broker", "127.0.0.1:1"), 2)
 
@@ -181,6 +188,28 @@ def test_the_same_events_give_the_same_bytes(how: str, events: Path, judged: Pat
         more = ["--partitions", "3"]
     assert replayed(events, tmp_path / "out", *more).exit_code == 0
     assert same(tmp_path / "out", judged)
+
+
+def test_what_is_held_and_why_is_written_where_it_is_wanted(tmp_path: Path) -> None:
+    """A wave in a file: nine alerts go out, the others and their incident have files of their own."""
+    events = tmp_path / "events.jsonl"
+    sent = [
+        {"kind": kind, "ts_ms": END_MS + at, "customer_id": f"C{number}", "event_id": f"{kind}{number}", **fields}
+        for number in range(30)
+        for at, (kind, fields) in enumerate(
+            [("chat", {"case_id": "T", "reason": "no login"}), ("rude_call", {"observer": "qa"})]
+        )
+    ]
+    events.write_text("".join(json.dumps({"version": 1, **fields}) + "\n" for fields in sent))
+    held, incidents = tmp_path / "held.jsonl", tmp_path / "incidents.jsonl"
+    summary = json.loads(replayed(events, tmp_path / "out", "--held", held, "--incidents", incidents).stdout)
+    assert (summary["alerts"], summary["held"], summary["incidents"], summary["waiting"]) == (9, 21, 1, 0)
+    (incident,) = lines(incidents)
+    assert (incident["cause"], incident["count"]) == ("reason no login", 21)
+    assert {one["incident_id"] for one in lines(held)} == {incident["incident_id"]}
+    assert {one["customer_id"] for one in lines(held)}.isdisjoint(
+        one["customer_id"] for one in lines(tmp_path / "out" / "alerts.jsonl")
+    )
 
 
 def test_a_recorded_ledger_is_judged_as_the_events_were(judged: Path, tmp_path: Path) -> None:

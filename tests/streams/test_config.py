@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from streams.app import create_app, load_policy
 from streams.config import DEFAULT, RULES, Config, ConfigError, load
 from streams.exits import SENTENCES, Exit
 from streams.metrics import Metrics
+from streams.topics import TopicNames
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -85,7 +87,7 @@ def test_the_environment_wins_and_says_so(tmp_path: Path) -> None:
 
 def test_every_setting_is_shown_once() -> None:
     keys = [one.key for one in Config().show()]
-    assert len(keys) == len(set(keys)) == len(RULES) + 7
+    assert len(keys) == len(set(keys)) == len(RULES) + len(fields(TopicNames))
 
 
 @pytest.mark.parametrize("text", FILE_MISTAKES, ids=FILE_MISTAKES)

@@ -24,7 +24,7 @@ import msgpack
 import numpy as np
 
 from schemas import block, codec, codes, events, state
-from schemas.alerts import Alert, DeadLetter, Evidence, Gesture, Step
+from schemas.alerts import Alert, DeadLetter, Evidence, Gesture, Incident, Step
 from schemas.block import Block, Entry, Source, Sourced
 from schemas.codes import FIRST_PURCHASE_KIND, Kind
 from schemas.events import Event
@@ -232,6 +232,23 @@ ALERT = Alert(
     policy_version=3,
     policy_digest="0123456789abcdef",
     within_budget=False,
+    initial=True,
+    held=True,
+    incident_id="initial-3-1",
+)
+INCIDENT = Incident(
+    incident_id="common_cause-3-7",
+    kind="common_cause",
+    cause="product app-7.2, reason cannot log in",
+    partition=3,
+    since_ms=1_700_049_600_000,
+    count=1_204,
+    customers=("客户-1", "C-17"),
+    limit="same_cause",
+    allowed=9,
+    released_ms=1_700_053_200_000,
+    released_by="jo",
+    released_because="release 7.2 is withdrawn",
 )
 LETTER = DeadLetter(
     "missing_field", "field event_id is missing", "support-calls", str(SUPPORT), 3, 4711, b"C-17", b"\x80"
@@ -262,6 +279,10 @@ def _read_row(raw: bytes) -> tuple[int, bytes]:
 KEPT = {
     "alert msgpack": Vector(ALERT.to_msgpack, msgpack.unpackb, as_sent(ALERT)),
     "alert json": Vector(lambda: ALERT.to_json().encode(), json.loads, as_sent(ALERT)),
+    "incident msgpack": Vector(INCIDENT.to_msgpack, lambda raw: Incident.of(msgpack.unpackb(raw)), INCIDENT),
+    "incident json": Vector(
+        lambda: INCIDENT.to_json().encode(), lambda raw: Incident.of(json.loads(raw)), INCIDENT
+    ),
     "dead letter key": Vector(lambda: LETTER.record_key, bytes, b"0f8fad5b-d9cb-469f-a165-70867728950e:3:4711"),
     "dead letter headers": Vector(
         lambda: msgpack.packb(LETTER.headers()),

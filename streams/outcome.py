@@ -1,0 +1,39 @@
+"""What one ledger record led to, as a value: the core says it, the shell sends it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from schemas.alerts import Alert, DeadLetter, Hold, Incident
+from schemas.insights import Insight
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one ledger record led to; nothing has been sent yet.
+
+    ``produced`` is all that the judge concluded; ``alerts`` is what goes out now, ``held`` what an incident took
+    in, each in order. Whatever was produced and is in neither waits in the breaker.
+    """
+
+    alerts: list[Alert] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    refused: list[DeadLetter] = field(default_factory=list)
+    applied: int = 0
+    skipped: int = 0
+    duplicates: int = 0
+    ticks: list[int] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+    produced: list[Alert] = field(default_factory=list)
+    held: list[Alert] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
+    insights: list[Insight] = field(default_factory=list)
+
+    @property
+    def says_something(self) -> bool:
+        """Whether somebody waits to hear of it."""
+        return bool(self.alerts or self.holds or self.refused or self.held or self.incidents)
+
+
+def newest(incidents: Iterable[Incident]) -> list[Incident]:
+    """Only the last word on each incident, in the order in which they were first spoken of."""
+    return list({one.incident_id: one for one in incidents}.values())

@@ -1,0 +1,60 @@
+"""Read a topic as it is now, from its oldest record to its end, for commands that look and go."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def until_end(consumer: Any, topic: str, partitions: int, timeout_s: float) -> Iterator[tuple[int, Any]]:
+    """(partition, message) up to the ends as they are now, a partition's in their order; raises ``TopicError``."""
+    from kafka import TopicPartition
+
+    from streams.topics import TopicError
+
+    owned = [TopicPartition(topic, partition) for partition in range(partitions)]
+    consumer.assign(owned)
+    ends = consumer.end_offsets(owned)
+    consumer.seek_to_beginning(*owned)
+    while any(consumer.position(one) < ends[one] for one in owned):
+        found = consumer.poll(timeout_ms=int(timeout_s * 1000))
+        if not found:
+            raise TopicError(f"topic {topic} gave nothing more for {timeout_s:g} s: is the broker well?")
+        for one, messages in found.items():
+            yield from ((one.partition, message) for message in messages if message.offset < ends[one])
+
+
+@contextmanager
+def reading(
+    bootstrap: str, topic: str, timeout_s: float = 30.0, **client: Any
+) -> Iterator[tuple[int, Iterator[tuple[int, Any]]]]:
+    """How many partitions a topic of ours has, and its committed messages as ``until_end`` gives them.
+
+    ``client`` holds further settings of KafkaConsumer. Raises ``TopicError`` in one sentence.
+    """
+    # Imported here: who only reads a recording needs no Kafka.
+    from kafka import KafkaConsumer, errors
+
+    from streams.topics import TopicError, describe
+
+    found = describe(bootstrap, [topic], **client).get(topic)
+    if found is None:
+        raise TopicError(f"topic {topic} does not exist at {bootstrap}: run `whaleline topics apply`")
+    consumer = KafkaConsumer(
+        bootstrap_servers=bootstrap.split(","),
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        **client,
+    )
+    try:
+        yield found.partitions, until_end(consumer, topic, found.partitions, timeout_s)
+    except errors.KafkaError as error:
+        raise TopicError(f"topic {topic} could not be read to its end: {error}") from error
+    finally:
+        consumer.close()
+
+
+def latest(bootstrap: str, topic: str, timeout_s: float = 30.0, **client: Any) -> dict[bytes, bytes | None]:
+    """The last committed value of each key of a compacted topic; arguments and errors as in ``reading``."""
+    with reading(bootstrap, topic, timeout_s, **client) as (_, messages):
+        return {message.key: message.value for _, message in messages if message.key is not None}

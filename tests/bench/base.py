@@ -1,0 +1,154 @@
+"""What a whole base costs: one customer's scores, a midnight over a million rows, and the curve of all of them.
+
+The rows are those of a simulated year (ordinary customers and the stories), repeated: far more than any cache
+holds, in the mix of states, cases and ages that such a base has.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import UUID
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from kernels import judge, problems, whale
+from kernels.scores import score_risk, score_value
+from kernels.settle import settle
+from schemas import state
+from schemas.block import Source
+from schemas.insights import BINS, CAUSED
+from schemas.policy import parse
+from streams.intake import Clock, Intake, SourceRecord, opening
+from streams.pipeline import Pipeline, Record
+from streams.simulate import DAY_MS, END_MS, Simulation
+
+ROWS = 1_000_000
+CUSTOMERS = 2_000
+DAYS = 196
+RUNS = 3
+ROOM = 4_096
+CHANGES = 1_000_000
+
+
+def year() -> Pipeline:
+    """A pipeline that has judged a simulated history, its rows settled to the last midnight."""
+    sources = {"support": Source(UUID(int=1), 0), "purchases": Source(UUID(int=2), 0)}
+    intake = Intake(1, clock=Clock.SOURCE)
+    intake.assign(set(sources.values()))
+    values = opening([(name, source.topic, 1) for name, source in sources.items()], parse(""))
+    for offset, fed in enumerate(Simulation(customers=CUSTOMERS, days=DAYS, broken=False, stories={}).feed()):
+        place = sources[fed.topic]
+        intake.offer(SourceRecord(place, fed.topic == "purchases", fed.topic, offset, fed.key, fed.value))
+        if fed.everywhere:
+            values += [value for _, value in intake.take(END_MS).records]
+    pipeline = Pipeline("bench")
+    for at, value in enumerate(values):
+        pipeline.step(Record(at, None, value))
+    return pipeline
+
+
+@numba.njit(error_model="numpy")
+def _score_all(rows: Any, day: int, now_ms: int, rules: Any, scores: Any) -> None:
+    for i in range(rows.size):
+        score_value(rows[i], day, rules[0], scores[0])
+        score_risk(rows[i], now_ms, rules[0], scores[0])
+
+
+@numba.njit(error_model="numpy")
+def _settle_all(rows: Any, day: int, rules: Any) -> None:
+    for i in range(rows.size):
+        settle(rows[i], day, rules[0])
+
+
+@numba.njit(error_model="numpy")
+def _change_all(sketch: Any, before: Any, after: Any) -> None:
+    for i in range(before.size):
+        whale.put(sketch, before[i], -1)
+        whale.put(sketch, after[i], 1)
+
+
+class Base:
+    """A million rows, and one day after another for them."""
+
+    def __init__(self) -> None:
+        pipeline = year()
+        assert pipeline.policy is not None
+        self.rules = pipeline.policy.record
+        n = len(pipeline.arena)
+        self.rows: NDArray[np.void] = np.resize(pipeline.arena.rows[:n], ROWS)
+        self.tick_ms = pipeline.last_tick_ms // DAY_MS * DAY_MS
+        self.scores = np.zeros(1, state.SCORES)
+        self.dirty = np.zeros(ROWS, np.uint8)
+        self.out, self.copies = np.zeros(64, state.CROSSING), np.zeros(64, state.CUSTOMER)
+        self.caused = np.zeros(ROOM, CAUSED)
+        self.crossed = 0
+
+    @property
+    def day(self) -> int:
+        """The day of the newest midnight."""
+        return self.tick_ms // DAY_MS
+
+    def sweep(self) -> None:
+        """The next midnight: settle one day, timers, every score, every machine, for every row."""
+        self.tick_ms += DAY_MS
+        start = 0
+        while start < ROWS:
+            start, count = judge.sweep(
+                *(self.rows, start, ROWS, self.tick_ms, self.rules, self.scores, self.dirty),
+                *(self.out, self.copies),
+            )
+            self.crossed += count
+
+    def settle(self) -> None:
+        """Only the daily step of the next midnight."""
+        self.tick_ms += DAY_MS
+        _settle_all(self.rows, self.day, self.rules)
+
+    def score(self) -> None:
+        """Every score of a customer but the worth."""
+        _score_all(self.rows, self.day, self.tick_ms, self.rules, self.scores)
+
+    def curve(self) -> None:
+        """Both whale curves of all rows."""
+        sketches = np.zeros((2, BINS), np.int64), np.zeros((2, BINS), np.int64)
+        whale.survey(self.rows, ROWS, self.day, *sketches)
+
+    def problems(self) -> None:
+        """What every row has had of every problem."""
+        start = 0
+        while start < ROWS:
+            start, _ = problems.collect(
+                *(self.rows, start, ROWS, self.tick_ms, self.rules, self.scores, self.caused)
+            )
+
+
+def seconds(work: Any) -> float:
+    """The best of some runs, the first of which compiles and does not count."""
+    work()
+    best = float("inf")
+    for _ in range(RUNS):
+        begun = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - begun)
+    return best
+
+
+def figures() -> dict[str, float]:
+    """Each figure by name; ns are for one customer, s for a million."""
+    base = Base()
+    rng = np.random.default_rng(1)
+    before, after = rng.integers(-(10**7), 10**7, (2, CHANGES))
+    sketch = np.zeros((2, BINS), np.int64)
+    return {
+        "score_one_ns": 1e9 * seconds(base.score) / ROWS,
+        "sweep_1m_rows_s": seconds(base.sweep),
+        "sweep_crossings_per_1m": base.crossed / (RUNS + 1),
+        "settle_1m_rows_s": seconds(base.settle),
+        "curve_1m_rows_s": seconds(base.curve),
+        "problems_1m_rows_s": seconds(base.problems),
+        "curve_update_ns": 1e9 * seconds(lambda: _change_all(sketch, before, after)) / CHANGES,
+        "customer_row_bytes": float(state.CUSTOMER.itemsize),
+    }
