@@ -85,25 +85,33 @@ def _no_weights() -> list[Weighed]:
 # ---------------------------------------------------------------- hindsight
 
 
-def left_by(looks: Looks, at: Look, rules: Policy) -> Column:
-    """P(left by the day of a look | the whole history), of everyone known at that look."""
-    end, out = looks[-1], np.zeros(at.odds.size)
-    hindsight.all_left_by(end.rows, end.day, end.odds, at.day, at.odds, rules.record, out)
-    return out
+def left_by(looks: Looks, rules: Policy) -> list[Column]:
+    """For each look, P(left by its day | the whole history) of everyone known at it; from the last look back."""
+    end = then = looks[-1]
+    left, found = end.odds / (1.0 + end.odds), []
+    for one in reversed(looks):
+        out = np.zeros(one.odds.size)
+        hindsight.all_left_by(
+            end.rows, end.day, one.day, one.odds, then.day, then.odds, left, rules.record, out
+        )  # fmt: skip
+        found.append(out)
+        then, left = one, out
+    return found[::-1]
 
 
 def _leavers(seen: Sequence[Looks], rules: Policy) -> float:
     """How many left between the first look and the last, in expectation."""
-    return sum(float(left_by(one, one[-1], rules).sum() - left_by(one, one[0], rules).sum()) for one in seen)
+    found = [left_by(looks, rules) for looks in seen]
+    return sum(float(left[-1].sum() - left[0].sum()) for left in found)
 
 
 def _fit_hazard(seen: Sequence[Looks], rules: Policy) -> tuple[float, list[Weighed]]:
     """The base hazard and the weights of evidence, from how many left between looks, and with what evidence."""
     parts: list[tuple[NDArray[np.float64], Column, Column]] = []
     for looks in seen:
-        for one, then in pairwise(looks):
-            gone = left_by(looks, one, rules)
-            left = np.maximum(0.0, left_by(looks, then, rules)[: gone.size] - gone)
+        known = left_by(looks, rules)
+        for (one, gone), (then, later) in pairwise(zip(looks, known, strict=True)):
+            left = np.maximum(0.0, later[: gone.size] - gone)
             parts.append((one.found, left, (then.day - one.day) * (1.0 - gone)))
     x, y, exposure = (np.ascontiguousarray(np.concatenate(column)) for column in zip(*parts, strict=True))
     prior = np.array([log(float(rules.record["churn_base_hazard_per_day"][0])), *(one.weight for one in EVIDENCE)])
@@ -142,9 +150,10 @@ def _samples(seen: Sequence[Looks], rules: Policy, before: Sequence[Looks]) -> _
             for at, one in enumerate(looks[:-ahead])
             if one.day >= looks[0].day + WARM_UP_DAYS and looks[-1].day - one.day >= HINDSIGHT_DAYS
         ]
+        known = left_by(looks, rules) if usable else []
         for at in usable:
             one = looks[at]
-            left = left_by(looks, looks[at + ahead], rules)[: one.odds.size]
+            left = known[at + ahead][: one.odds.size]
             here = one.active
             days = np.full(int(here.sum()), one.day, np.int64)
             parts.append((one.terms[here], left[here], one.risks[here], days, defaults[at].risks[here]))
