@@ -20,7 +20,7 @@ from schemas.codes import Evidence, Term
 from schemas.policy import Policy
 from schemas.rules import EVIDENCE, TERMS
 from streams.histories import Progress
-from streams.past import LOOK_DAYS, Look, Looks, Past
+from streams.past import LOOK_DAYS, Looks, Past
 from streams.riskreport import Bin, RiskFit, Settings, Weighed, error_of, merged, policy_of
 
 Column = NDArray[np.float64]

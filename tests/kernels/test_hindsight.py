@@ -1,8 +1,9 @@
-"""Who had left by a day: the formula, laws that hindsight keeps, and the filter's own world, where the truth is known."""
+"""Who had left by a day: the formula, laws, and the filter's own world, where the truth is known."""
 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from random import Random
 
 import numpy as np
@@ -21,6 +22,7 @@ END = 20_000
 SHAPE, SCALE_WEEKS = 1.2, 4.0
 RULES = parse(f"[churn]\nrate_shape = {SHAPE}\nrate_scale_weeks = {SCALE_WEEKS}").record[0]
 LOOK_DAYS = 30
+DAY_MS = 86_400_000
 
 
 def buyer(gaps: list[int], silent_days: int):
@@ -76,16 +78,18 @@ HAZARDS = st.floats(-14.0, -4.0).map(math.exp)
     st.integers(0, 60),
     st.one_of(st.just(NEVER), st.integers(0, 900)),
     st.sampled_from([0, 31, 92, 365]),
+    st.one_of(st.just(NEVER), st.just(NEVER), st.integers(0, 900)),
     st.tuples(st.floats(-12.0, 12.0).map(math.exp), st.floats(-12.0, 12.0).map(math.exp), st.floats(0.0, 1.0)),
     st.booleans(),
 )
-def test_it_is_the_formula(gaps, silent, then_ago, before, fee_ago, period, said, bought) -> None:
+def test_it_is_the_formula(gaps, silent, then_ago, before, fee_ago, period, asked_ago, said, bought) -> None:
     row = buyer(gaps, silent)
     if not bought:
         row["first_purchase_day"] = row["last_purchase_day"] = NEVER
         row["repeat_days"] = row["long_gaps"] = row["long_gap_days"] = 0
     row["last_fee_day"] = NEVER if fee_ago == NEVER else END - fee_ago
     row["contract_period_days"] = period
+    row["cancel_ms"] = NEVER if asked_ago == NEVER else (END - asked_ago) * DAY_MS + 5_000
     plain = {name: int(row[name]) for name in row.dtype.names if row[name].ndim == 0}
     rules = {name: RULES[name].item() for name in RULES.dtype.names if RULES[name].ndim == 0}
     odds, odds_then, left_then = said
@@ -104,7 +108,7 @@ def test_a_later_day_never_lowers_it(gaps, silent, leaving, ago) -> None:
     row = buyer(gaps, silent)
     chances = [hindsight_of(row, END - one, leaving) for one in sorted(ago, reverse=True)]
     assert all(0.0 <= one <= 1.0 for one in chances)
-    assert all(later >= sooner - 1e-12 for sooner, later in zip(chances, chances[1:], strict=False))
+    assert all(later >= sooner - 1e-12 for sooner, later in pairwise(chances))
 
 
 @settings(deadline=None, max_examples=100)
@@ -123,7 +127,17 @@ def test_who_buys_on_the_day_or_after_had_not_left(gaps, silent, leaving, before
 
 def test_silence_of_a_frequent_buyer_says_more_and_sooner() -> None:
     weekly, rare = buyer([7] * 50, 120), buyer([120] * 3, 120)
-    assert hindsight_of(weekly, END - 60, 1e-3) > 0.9 > 0.2 > hindsight_of(rare, END - 60, 1e-3)
+    assert hindsight_of(weekly, END - 60, 1e-3) > 0.9
+    assert hindsight_of(rare, END - 60, 1e-3) < 0.2
+
+
+def test_whoever_asked_to_leave_and_did_not_come_back_left_then() -> None:
+    row = buyer([20] * 5, 60)
+    row["cancel_ms"] = (END - 50) * DAY_MS
+    assert [hindsight_of(row, END - ago, 1e-3) for ago in (300, 50, 49, 0)] == [0.0, 0.0, 1.0, 1.0]
+    row["cancel_ms"] = (END - 70) * DAY_MS  # and bought after all
+    assert hindsight_of(row, END - 60, 1e-3) == 0.0
+    assert 0.0 < hindsight_of(row, END - 30, 1e-3) < 1.0
 
 
 @pytest.mark.parametrize(
@@ -176,7 +190,7 @@ def test_in_the_filters_own_world_as_many_left_as_hindsight_says(leaving: float,
     lives = [life(random, leaving, days) for _ in range(2500)]
     rows = []
     for bought, _ in lives:
-        gaps = [later - sooner for sooner, later in zip(bought, bought[1:], strict=False)]
+        gaps = [later - sooner for sooner, later in pairwise(bought)]
         rows.append(buyer(gaps, days - bought[-1]))
         rows[-1]["long_gaps"] = 0  # no seasons in this world
     for day in (60, 120, days - 120, days - 60, days):
@@ -214,7 +228,7 @@ def test_a_look_writes_down_what_the_risk_is_made_of() -> None:
     before = rows.copy()
     terms, found = np.zeros((3, churn.TERMS)), np.zeros((3, evidence.TERMS))
     leaving, odds, risks = np.zeros(3), np.zeros(3), np.zeros(3)
-    now_ms = END * 86_400_000
+    now_ms = END * DAY_MS
     hindsight.describe(rows, 3, now_ms, rules, terms, found, leaving, odds, risks)
     for at in range(3):
         row = before[at]
@@ -242,7 +256,7 @@ def test_a_look_writes_down_what_the_risk_is_made_of() -> None:
 )
 def test_who_is_a_customer_to_learn_from(first_ago, heard_ago, fee_ago, here) -> None:
     rows = blank()
-    rows[0]["first_day"], rows[0]["last_event_ms"] = END - first_ago, (END - heard_ago) * 86_400_000
+    rows[0]["first_day"], rows[0]["last_event_ms"] = END - first_ago, (END - heard_ago) * DAY_MS
     rows[0]["last_fee_day"] = NEVER if fee_ago == NEVER else END - fee_ago
     out = np.zeros(1, np.uint8)
     hindsight.are_active(rows, 1, END, 180, np.array([RULES]), out)

@@ -21,7 +21,7 @@ def cadence(row):
 
 
 def silence(row, day, then, rules):
-    """How much likelier than of a customer the silence up to ``then`` is of one who left on each day since ``day``."""
+    """For each day since ``day``: the silence up to ``then`` of one who left, over that of a customer."""
     since = row["first_purchase_day"] if row["first_purchase_day"] != NEVER else row["first_day"]
     alpha, power = rules["churn_rate_scale_weeks"], rules["churn_rate_shape"] + cadence(row)
 
@@ -32,6 +32,9 @@ def silence(row, day, then, rules):
 
 
 def left_by(row, end_day, day, odds, then, odds_then, left_then, rules):
+    asked = row["cancel_ms"]
+    if asked != NEVER and max(row["last_purchase_day"], row["last_fee_day"]) <= asked // 86_400_000:
+        return float(day > asked // 86_400_000)
     if pays_fees(row, rules):
         due = fee_days(row, rules)
         if end_day - row["last_fee_day"] <= due:
