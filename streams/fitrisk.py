@@ -42,6 +42,7 @@ AUC_NOISE = 0.02
 """Standard error of an AUC over some 150 leavers: a fit may lie so far below the defaults by chance."""
 
 BINS = 10
+NO_REST = "the search for the weights of the risk did not come to rest"
 MOST_WEIGHT = 10.0
 GOOD = (Evidence.RECOVERY,)
 """Evidence that may only lower the hazard; all other may only raise it."""
@@ -65,7 +66,10 @@ def fit_risk(past: Past, settings: Settings, progress: Progress = lambda _: None
         if leavers < LEAST_LEAVERS:
             few = f"some {leavers:.0f} customers left, and a fit of the risk needs {LEAST_LEAVERS:.0f} of them"
             return RiskFit(leavers, base, found, 0.0, [], refused=few)
-        base, found = _fit_hazard(enough, rules)
+        learned = _fit_hazard(enough, rules)
+        if learned is None:
+            return RiskFit(leavers, base, found, 0.0, [], refused=NO_REST)
+        base, found = learned
         rules = policy_of(merged(settings, RiskFit(leavers, base, found, 0.0, []).settings()))
         seen = past.judged(rules, SILENT_DAYS, progress_of(number))
     out = RiskFit(leavers, base, found, 0.0, [])
@@ -105,8 +109,11 @@ def _leavers(seen: Sequence[Looks], rules: Policy) -> float:
     return sum(float(left[-1].sum() - left[0].sum()) for left in found)
 
 
-def _fit_hazard(seen: Sequence[Looks], rules: Policy) -> tuple[float, list[Weighed]]:
-    """The base hazard and the weights of evidence, from how many left between looks, and with what evidence."""
+def _fit_hazard(seen: Sequence[Looks], rules: Policy) -> tuple[float, list[Weighed]] | None:
+    """The base hazard and the weights of evidence, from how many left between looks, and with what evidence.
+
+    None without a rest.
+    """
     parts: list[tuple[NDArray[np.float64], Column, Column]] = []
     for looks in seen:
         known = left_by(looks, rules)
@@ -120,7 +127,8 @@ def _fit_hazard(seen: Sequence[Looks], rules: Policy) -> tuple[float, list[Weigh
     ridge = np.array([0.0, *(HAZARD_RIDGE for _ in EVIDENCE)])
     beta, spread = prior.copy(), np.zeros(prior.size)
     beta[1:] *= 0.5
-    regression.fit(regression.COUNTS, x, y, exposure, prior, ridge, least, most, -1.0, 5.0, beta, spread)
+    if regression.fit(regression.COUNTS, x, y, exposure, prior, ridge, least, most, -1.0, 5.0, beta, spread) < 0:
+        return None
     told = [
         Weighed(one.kind.name.lower(), _six(beta[1 + at]), one.weight, _six(spread[1 + at]), 0.0)
         for at, one in enumerate(EVIDENCE)
@@ -172,7 +180,7 @@ def _fit_terms(out: RiskFit, seen: Sequence[Looks], rules: Policy, before: Seque
     held = found.day >= days[-HELD_OUT_LOOKS]
     learned = _logistic(found.terms[~held], found.left[~held])
     if learned is None:
-        out.refused = "the search for the weights of the risk did not come to rest"
+        out.refused = NO_REST
         return
     risks = _risks(found.terms[held], learned[0])
     left, default = found.left[held], found.default[held]
@@ -187,7 +195,7 @@ def _fit_terms(out: RiskFit, seen: Sequence[Looks], rules: Policy, before: Seque
         )
     final = _logistic(found.terms, found.left)
     if final is None:
-        out.refused = "the search for the weights of the risk did not come to rest"
+        out.refused = NO_REST
         return
     beta, spread = final
     means = found.terms.mean(axis=0)
