@@ -190,7 +190,7 @@ def _fit_terms(out: RiskFit, seen: Sequence[Looks], rules: Policy, before: Seque
     out.loss, out.default_loss = log_loss(risks, left), log_loss(default, left)
     if out.loss > out.default_loss or out.auc < out.default_auc - AUC_NOISE:
         out.refused = (
-            f"held out, it tells who leaves worse than the defaults (log loss {out.loss:.4f} against "
+            f"on looks left aside, it tells who leaves worse than the defaults (log loss {out.loss:.4f} against "
             f"{out.default_loss:.4f}, AUC {out.auc:.3f} against {out.default_auc:.3f})"
         )
     final = _logistic(found.terms, found.left)

@@ -110,7 +110,7 @@ class RiskFit:
         lines += [
             (
                 f"In hindsight {self.leavers:.0f} customers left. Learned from {self.samples} looks at customers "
-                f"and tried on the {held} newest of them, which were left out for the trial. Who left is itself "
+                f"and tried on the {held} newest of them, left aside for the trial. Who left is itself "
                 "hindsight, a probability each."
             ),
             "",
@@ -135,7 +135,7 @@ class RiskFit:
     def _trial(self) -> list[str]:
         """The figures of the trial beside those of the defaults."""
         return [
-            "| held out | fitted | defaults |",
+            "| left aside | fitted | defaults |",
             "|---|---:|---:|",
             f"| AUC, more is better | {self.auc:.3f} | {self.default_auc:.3f} |",
             f"| log loss, less is better | {self.loss:.4f} | {self.default_loss:.4f} |",
