@@ -52,16 +52,41 @@ def pays_fees(row: Row, rules: Rules) -> bool:
 
 
 @kernel
-def left_by(row: Row, end_day: int, odds_end: float, day: int, odds_then: float, rules: Rules) -> float:
-    """P(the customer had left by ``day`` | everything up to ``end_day``).
+def silence(row: Row, day: int, then: int, rules: Rules) -> tuple[float, float]:
+    """How much likelier the silence up to ``then`` is of one gone since ``day``, and of one who left in it.
+
+    The second is the mean over the days on which they may have left; both are 1 where there is no day.
+    """
+    since = int(row["first_purchase_day"])
+    if since == NEVER:
+        since = int(row["first_day"])
+    scale = float(rules["churn_rate_scale_weeks"])
+    power = float(rules["churn_rate_shape"]) + churn.cadence(row)
+    end = log(scale + max(0, then - since) / DAYS_PER_WEEK)
+    whole, total = 1.0, 0.0
+    for at in range(day, then):
+        likelier = exp(power * (end - log(scale + max(0, at - since) / DAYS_PER_WEEK)))
+        if at == day:
+            whole = likelier
+        total += likelier
+    return whole, total / (then - day) if then > day else 1.0
+
+
+@kernel
+def left_by(
+    row: Row, end_day: int, day: int, odds: float, then: int, odds_then: float, left_then: float, rules: Rules
+) -> float:
+    """P(the customer had left by ``day`` | everything up to ``end_day``), given the same of a later day ``then``.
 
     Who asked to leave and neither bought nor paid after that left then. A payer who still pays has not left; one
     who stopped left at any time, evenly, before the next fee fell due.
-    A buyer who bought on or after ``day`` had not left. Who stayed silent to the end left by ``day`` with the
-    odds of that day, carried on by the likelihood of the silence since: O_day K / (1 + O_end),
-    K = ((alpha + T_end) / (alpha + T_day)) ** (r + x).
+    A buyer who bought on or after ``day`` had not left. Of one who stayed silent, the odds O of ``day`` grew to
+    those of ``then`` by the silence and by leaving in between, O_then = g (K O + M) - M, with K and M of
+    ``silence`` and g = exp of the hazard, taken as even: that gives g, and the share that left before is
+    g K O / O_then of ``left_then``.
 
-    row        at ``end_day``; ``odds_end`` and ``odds_then`` are its odds at the end and on ``day``
+    row        as it was at ``end_day``; ``left_then`` of the end itself is the filter's P(gone)
+    odds       the filter's on ``day``; ``odds_then`` on ``then``, ``day`` <= ``then`` <= ``end_day``
     """
     asked_day = int(row["cancel_ms"]) // DAY_MS
     if row["cancel_ms"] != NEVER and max(int(row["last_purchase_day"]), int(row["last_fee_day"])) <= asked_day:
@@ -72,27 +97,23 @@ def left_by(row: Row, end_day: int, odds_end: float, day: int, odds_then: float,
         if end_day - last <= due:
             return 0.0
         return min(1.0, max(0.0, (day - last) / due))
-    if row["last_purchase_day"] >= day:
+    if row["last_purchase_day"] >= day or odds_then <= 0.0:
         return 0.0
-    since = int(row["first_purchase_day"])
-    if since == NEVER:
-        since = int(row["first_day"])
-    scale = float(rules["churn_rate_scale_weeks"])
-    end_weeks = scale + max(0, end_day - since) / DAYS_PER_WEEK
-    then_weeks = scale + max(0, day - since) / DAYS_PER_WEEK
-    power = float(rules["churn_rate_shape"]) + churn.cadence(row)
-    carried = odds_then * exp(power * log(end_weeks / then_weeks))
-    return min(1.0, carried / (1.0 + odds_end))
+    whole, mean = silence(row, day, then, rules)
+    carried = whole * odds
+    share = carried / (carried + mean) * ((odds_then + mean) / odds_then)
+    return left_then * min(1.0, share)
 
 
 @kernel
 def all_left_by(
-    rows: Records, end_day: int, odds_end: NDArray[np.float64], day: int, odds_then: NDArray[np.float64],
-    rules: Records, out: NDArray[np.float64],
+    rows: Records, end_day: int, day: int, odds: NDArray[np.float64], then: int, odds_then: NDArray[np.float64],
+    left_then: NDArray[np.float64], rules: Records, out: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """``left_by`` of the first ``odds_then.size`` rows, into ``out``."""
-    for i in range(odds_then.size):
-        out[i] = left_by(rows[i], end_day, float(odds_end[i]), day, float(odds_then[i]), rules[0])
+    """``left_by`` of the first ``odds.size`` rows, into ``out``."""
+    for i in range(odds.size):
+        later = float(left_then[i])
+        out[i] = left_by(rows[i], end_day, day, float(odds[i]), then, float(odds_then[i]), later, rules[0])
 
 
 @kernel

@@ -50,7 +50,7 @@ RELATIONS: tuple[Setting, ...] = (
     _S("referral", "min_worth_cents", 30_000, 0, 10**12, "a customer worth less is not asked"),
     _S("referral", "ask_days", 180, 1, 3650, "one ask in so many days"),
     _S("referral", "thank_days", 7, 0, 365, "a referral is to be thanked for within so many days"),
-    _S("referral", "cooldown_days", 30, 0, 365, "do not call ready again this soon after withdrawing"),
+    _S("referral", "cooldown_days", 180, 0, 365, "do not call ready again this soon after withdrawing"),
     _S("gem", "min_periods", 6, 1, 12, "full 28-day periods that must have been observed: half a year"),
     _S("gem", "annual_cents", 50_000, 0, 10**9, "expected net of a year, at least"),
     _S("gem", "clear_annual_cents", 25_000, 0, 10**9, "ordinary again below this"),

@@ -224,10 +224,12 @@ def replay(
 @click.option("--currency", default="USD", show_default=True, help="Events in another currency are left out.")
 @click.option("--as-of", callback=_moment, metavar="TIME", help="Fit as if it were this time, as in 2025-12-01.")
 def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int | None) -> None:
-    """Fit the purchase and spend models to a history, as settings for a policy.
+    """Fit purchases, spend and the risk of leaving to a history, as settings for a policy.
 
-    EVENTS is a file as `whaleline replay` takes it. A history that is too thin, or that a model does not
-    describe, is refused in a sentence, and nothing is written. The same file gives the same bytes.
+    EVENTS is a file as `whaleline replay` takes it; who left need not be in it, hindsight tells. A history that is
+    too thin for purchases or spend, or that these models do not describe, is refused in a sentence, and nothing
+    is written. One that teaches too little of leaving keeps the defaults of the risk, and a warning says why. The
+    same file gives the same bytes.
     """
     with in_a_sentence():
         from streams.fit import run_fit

@@ -20,7 +20,7 @@ from schemas.codes import Evidence, Term
 from schemas.policy import Policy
 from schemas.rules import EVIDENCE, TERMS
 from streams.histories import Progress
-from streams.past import LOOK_DAYS, Look, Looks, Past
+from streams.past import LOOK_DAYS, Looks, Past
 from streams.riskreport import Bin, RiskFit, Settings, Weighed, error_of, merged, policy_of
 
 Column = NDArray[np.float64]
@@ -42,6 +42,7 @@ AUC_NOISE = 0.02
 """Standard error of an AUC over some 150 leavers: a fit may lie so far below the defaults by chance."""
 
 BINS = 10
+NO_REST = "the search for the weights of the risk did not come to rest"
 MOST_WEIGHT = 10.0
 GOOD = (Evidence.RECOVERY,)
 """Evidence that may only lower the hazard; all other may only raise it."""
@@ -65,7 +66,10 @@ def fit_risk(past: Past, settings: Settings, progress: Progress = lambda _: None
         if leavers < LEAST_LEAVERS:
             few = f"some {leavers:.0f} customers left, and a fit of the risk needs {LEAST_LEAVERS:.0f} of them"
             return RiskFit(leavers, base, found, 0.0, [], refused=few)
-        base, found = _fit_hazard(enough, rules)
+        learned = _fit_hazard(enough, rules)
+        if learned is None:
+            return RiskFit(leavers, base, found, 0.0, [], refused=NO_REST)
+        base, found = learned
         rules = policy_of(merged(settings, RiskFit(leavers, base, found, 0.0, []).settings()))
         seen = past.judged(rules, SILENT_DAYS, progress_of(number))
     out = RiskFit(leavers, base, found, 0.0, [])
@@ -85,25 +89,36 @@ def _no_weights() -> list[Weighed]:
 # ---------------------------------------------------------------- hindsight
 
 
-def left_by(looks: Looks, at: Look, rules: Policy) -> Column:
-    """P(left by the day of a look | the whole history), of everyone known at that look."""
-    end, out = looks[-1], np.zeros(at.odds.size)
-    hindsight.all_left_by(end.rows, end.day, end.odds, at.day, at.odds, rules.record, out)
-    return out
+def left_by(looks: Looks, rules: Policy) -> list[Column]:
+    """For each look, P(left by its day | the whole history) of everyone known at it; from the last look back."""
+    end = then = looks[-1]
+    left, found = end.odds / (1.0 + end.odds), []
+    for one in reversed(looks):
+        out = np.zeros(one.odds.size)
+        hindsight.all_left_by(
+            end.rows, end.day, one.day, one.odds, then.day, then.odds, left, rules.record, out
+        )  # fmt: skip
+        found.append(out)
+        then, left = one, out
+    return found[::-1]
 
 
 def _leavers(seen: Sequence[Looks], rules: Policy) -> float:
     """How many left between the first look and the last, in expectation."""
-    return sum(float(left_by(one, one[-1], rules).sum() - left_by(one, one[0], rules).sum()) for one in seen)
+    found = [left_by(looks, rules) for looks in seen]
+    return sum(float(left[-1].sum() - left[0].sum()) for left in found)
 
 
-def _fit_hazard(seen: Sequence[Looks], rules: Policy) -> tuple[float, list[Weighed]]:
-    """The base hazard and the weights of evidence, from how many left between looks, and with what evidence."""
+def _fit_hazard(seen: Sequence[Looks], rules: Policy) -> tuple[float, list[Weighed]] | None:
+    """The base hazard and the weights of evidence, from how many left between looks, and with what evidence.
+
+    None without a rest.
+    """
     parts: list[tuple[NDArray[np.float64], Column, Column]] = []
     for looks in seen:
-        for one, then in pairwise(looks):
-            gone = left_by(looks, one, rules)
-            left = np.maximum(0.0, left_by(looks, then, rules)[: gone.size] - gone)
+        known = left_by(looks, rules)
+        for (one, gone), (then, later) in pairwise(zip(looks, known, strict=True)):
+            left = np.maximum(0.0, later[: gone.size] - gone)
             parts.append((one.found, left, (then.day - one.day) * (1.0 - gone)))
     x, y, exposure = (np.ascontiguousarray(np.concatenate(column)) for column in zip(*parts, strict=True))
     prior = np.array([log(float(rules.record["churn_base_hazard_per_day"][0])), *(one.weight for one in EVIDENCE)])
@@ -112,7 +127,8 @@ def _fit_hazard(seen: Sequence[Looks], rules: Policy) -> tuple[float, list[Weigh
     ridge = np.array([0.0, *(HAZARD_RIDGE for _ in EVIDENCE)])
     beta, spread = prior.copy(), np.zeros(prior.size)
     beta[1:] *= 0.5
-    regression.fit(regression.COUNTS, x, y, exposure, prior, ridge, least, most, -1.0, 5.0, beta, spread)
+    if regression.fit(regression.COUNTS, x, y, exposure, prior, ridge, least, most, -1.0, 5.0, beta, spread) < 0:
+        return None
     told = [
         Weighed(one.kind.name.lower(), _six(beta[1 + at]), one.weight, _six(spread[1 + at]), 0.0)
         for at, one in enumerate(EVIDENCE)
@@ -142,9 +158,10 @@ def _samples(seen: Sequence[Looks], rules: Policy, before: Sequence[Looks]) -> _
             for at, one in enumerate(looks[:-ahead])
             if one.day >= looks[0].day + WARM_UP_DAYS and looks[-1].day - one.day >= HINDSIGHT_DAYS
         ]
+        known = left_by(looks, rules) if usable else []
         for at in usable:
             one = looks[at]
-            left = left_by(looks, looks[at + ahead], rules)[: one.odds.size]
+            left = known[at + ahead][: one.odds.size]
             here = one.active
             days = np.full(int(here.sum()), one.day, np.int64)
             parts.append((one.terms[here], left[here], one.risks[here], days, defaults[at].risks[here]))
@@ -163,7 +180,7 @@ def _fit_terms(out: RiskFit, seen: Sequence[Looks], rules: Policy, before: Seque
     held = found.day >= days[-HELD_OUT_LOOKS]
     learned = _logistic(found.terms[~held], found.left[~held])
     if learned is None:
-        out.refused = "the search for the weights of the risk did not come to rest"
+        out.refused = NO_REST
         return
     risks = _risks(found.terms[held], learned[0])
     left, default = found.left[held], found.default[held]
@@ -173,12 +190,12 @@ def _fit_terms(out: RiskFit, seen: Sequence[Looks], rules: Policy, before: Seque
     out.loss, out.default_loss = log_loss(risks, left), log_loss(default, left)
     if out.loss > out.default_loss or out.auc < out.default_auc - AUC_NOISE:
         out.refused = (
-            f"held out, it tells who leaves worse than the defaults (log loss {out.loss:.4f} against "
+            f"on looks left aside, it tells who leaves worse than the defaults (log loss {out.loss:.4f} against "
             f"{out.default_loss:.4f}, AUC {out.auc:.3f} against {out.default_auc:.3f})"
         )
     final = _logistic(found.terms, found.left)
     if final is None:
-        out.refused = "the search for the weights of the risk did not come to rest"
+        out.refused = NO_REST
         return
     beta, spread = final
     means = found.terms.mean(axis=0)

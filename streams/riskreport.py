@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from kernels.elementary import round_half_even
 from schemas.policy import Policy, parse
 
 BAR = 40
@@ -108,15 +109,20 @@ class RiskFit:
         held = sum(one.customers for one in self.bins)
         lines += [
             (
-                f"In hindsight {self.leavers:.0f} customers left. Learned from {self.samples} looks at customers; "
-                f"tried on the {held} newest of them, left out for the trial: AUC {self.auc:.3f} (defaults "
-                f"{self.default_auc:.3f}), calibration error {self.calibration_error:.4f} (defaults "
-                f"{self.default_calibration_error:.4f}). Who left is itself hindsight, a probability each."
+                f"In hindsight {self.leavers:.0f} customers left. Learned from {self.samples} looks at customers "
+                f"and tried on the {held} newest of them, left aside for the trial. Who left is itself "
+                "hindsight, a probability each."
             ),
             "",
-            *_table_of_bins(self.bins),
+            *self._trial(),
             "",
-            f"Hazard without any failure: {365 * self.base_hazard_per_day:.1%} a year.",
+            *_picture_of_bins(self.bins),
+            "",
+            (
+                f"Hazard without any failure: {365 * self.base_hazard_per_day:.1%} a year. Below, z is the weight "
+                "over its standard error; a dash says that the history tells nothing of it, so that the default "
+                "stands, or that the weight stands at its bound."
+            ),
             "",
             *_table_of_weights("evidence in the hazard", self.evidence, means=False),
             "",
@@ -126,36 +132,49 @@ class RiskFit:
         ]
         return lines
 
+    def _trial(self) -> list[str]:
+        """The figures of the trial beside those of the defaults."""
+        return [
+            "| left aside | fitted | defaults |",
+            "|---|---:|---:|",
+            f"| AUC, more is better | {self.auc:.3f} | {self.default_auc:.3f} |",
+            f"| log loss, less is better | {self.loss:.4f} | {self.default_loss:.4f} |",
+            (
+                f"| calibration error, less is better | {self.calibration_error:.4f} "
+                f"| {self.default_calibration_error:.4f} |"
+            ),
+        ]
+
 
 def error_of(parts: Sequence[Bin]) -> float:
     """Mean distance of what was expected from what came."""
     return sum(abs(one.expected - one.left) for one in parts) / max(1, sum(one.customers for one in parts))
 
 
-def _table_of_bins(parts: Sequence[Bin]) -> list[str]:
-    """Expected and hindsight share of leavers by tenth of the risk, with a picture of both."""
+def _picture_of_bins(parts: Sequence[Bin]) -> list[str]:
+    """Hindsight share of leavers by tenth of the risk as a bar, and a mark on it where they were expected."""
     most = max((max(one.expected, one.left) / one.customers for one in parts), default=0.0)
-    lines = [
-        "| tenth by risk | customers | expected to leave | left | expected =, left # |",
-        "|---:|---:|---:|---:|---|",
-    ]
+    lines = ["```", "tenth  customers  expected    left  # left, | expected"]
     for number, one in enumerate(parts, 1):
         expected, left = one.expected / one.customers, one.left / one.customers
-        picture = f"`{_bar('=', expected, most)}` `{_bar('#', left, most)}`"
-        lines.append(f"| {number} | {one.customers} | {expected:.1%} | {left:.1%} | {picture} |")
-    return lines
+        bar = "#" * _signs(left, most)
+        at = _signs(expected, most)
+        picture = f"{bar:{at}}"[:at] + "|" + bar[at:]
+        lines.append(f"{number:5}  {one.customers:9}  {expected:8.1%}  {left:6.1%}  {picture}")
+    return [*lines, "```"]
 
 
-def _bar(sign: str, share: float, most: float) -> str:
-    return sign * max(1, round(BAR * share / most)) if most > 0.0 else sign
+def _signs(share: float, most: float) -> int:
+    """How long the bar of a share is, the longest being ``BAR``."""
+    return round_half_even(BAR * share / most) if most > 0.0 else 0
 
 
 def _table_of_weights(head: str, found: Sequence[Weighed], *, means: bool) -> list[str]:
-    """One line a coefficient; z is the weight over its standard error, a dash where it stands at its bound."""
+    """One line a coefficient; z is weight over standard error, a dash at a bound or where it is the default."""
     lines = [f"| {head} | weight | default | z |" + (" mean |" if means else "")]
     lines.append("|---|---:|---:|---:|" + ("---:|" if means else ""))
     for one in found:
-        z = f"{one.weight / one.error:.1f}" if one.error > 0.0 else "–"
+        z = f"{one.weight / one.error:.1f}" if one.error > 0.0 and one.weight != one.default else "–"
         line = f"| {one.name} | {one.weight:g} | {one.default:g} | {z} |"
         lines.append(line + (f" {one.mean:.3g} |" if means else ""))
     return lines

@@ -22,23 +22,31 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import json, sys
 from tests.oracle import answers, packed, unpacked
-module, calls = json.load(sys.stdin)
-said = answers(module, [(name, tuple(unpacked(arguments))) for name, arguments in calls])
+module, calls, written = json.load(sys.stdin)
+said = answers(module, [(name, tuple(unpacked(arguments))) for name, arguments in calls], written)
 json.dump(packed(said), sys.stdout)
 """
 
 
-def answers(module: str, calls: Sequence[Call]) -> list[Any]:
-    """What each kernel of ``kernels.<module>`` says to its arguments, in this process."""
+def answers(module: str, calls: Sequence[Call], written: Sequence[int] = ()) -> list[Any]:
+    """What each kernel of ``kernels.<module>`` says to its arguments, in this process.
+
+    ``written`` are the places of arguments that a kernel writes to: what then stands there belongs to its answer.
+    """
     room = import_module(f"kernels.{module}")
-    return [getattr(room, name)(*arguments) for name, arguments in calls]
+    said = []
+    for name, arguments in calls:
+        mine = [one.copy() if isinstance(one, np.ndarray) else one for one in arguments]
+        answer = getattr(room, name)(*mine)
+        said.append([answer, *(mine[place].tolist() for place in written)] if written else answer)
+    return said
 
 
-def plain_answers(module: str, calls: Sequence[Call]) -> list[Any]:
+def plain_answers(module: str, calls: Sequence[Call], written: Sequence[int] = ()) -> list[Any]:
     """The same answers from plain Python: compiler off, every warning an error."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM],
-        input=json.dumps([module, packed([[name, list(arguments)] for name, arguments in calls])]),
+        input=json.dumps([module, packed([[name, list(arguments)] for name, arguments in calls]), list(written)]),
         env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
         cwd=ROOT,
         check=True,

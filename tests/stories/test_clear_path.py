@@ -19,9 +19,7 @@ from tests.worlds import world
 def lives(events: Events, alert: Alert, steps: tuple[Step, ...]) -> bool:
     """Whether the alert clears when, from its moment on, these steps happen and nothing else."""
     driver = at_alert(events, alert, min(START_MS, events[0][1]["ts_ms"]))
-    assert any(one.alert_id == alert.alert_id for one in produced(driver)), (
-        "the alert came again"
-    )
+    assert any(one.alert_id == alert.alert_id for one in produced(driver)), "the alert came again"
     assert not cleared(driver, alert)
     take(driver, alert, steps, names(events))
     settle(driver)

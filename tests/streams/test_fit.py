@@ -156,9 +156,8 @@ def test_the_report_tells_what_was_fitted_and_tried(sold: list[Sent], done: Path
     assert "## Warnings" not in told
     assert "2024-10-04 to 2026-02-15" in told
     report = tmp_path / "report.json"
-    assert (
-        whaleline("fit", written(tmp_path / "e", sold), "--out", tmp_path / "p", "--report", report).exit_code == 0
-    )
+    result = whaleline("fit", written(tmp_path / "e", sold), "--out", tmp_path / "p", "--report", report)
+    assert result.exit_code == 0
     found = json.loads(report.read_text())
     assert found["purchases"] == len(sold) - 1
     assert found["customers"] == 900
