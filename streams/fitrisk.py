@@ -19,6 +19,7 @@ from kernels.elementary import exp, log
 from schemas.codes import Evidence, Term
 from schemas.policy import Policy
 from schemas.rules import EVIDENCE, TERMS
+from schemas.state import NEVER
 from streams.histories import Progress
 from streams.past import LOOK_DAYS, Looks, Past
 from streams.riskreport import Bin, RiskFit, Settings, Weighed, error_of, merged, policy_of
@@ -26,7 +27,7 @@ from streams.riskreport import Bin, RiskFit, Settings, Weighed, error_of, merged
 Column = NDArray[np.float64]
 
 HORIZON_DAYS = 90
-ROUNDS = 2
+ROUNDS = 1
 HINDSIGHT_DAYS = 180
 """How much must be known of the time after a look for its hindsight to teach anything."""
 
@@ -112,15 +113,19 @@ def _leavers(seen: Sequence[Looks], rules: Policy) -> float:
 def _fit_hazard(seen: Sequence[Looks], rules: Policy) -> tuple[float, list[Weighed]] | None:
     """The base hazard and the weights of evidence, from how many left between looks, and with what evidence.
 
-    None without a rest.
+    Whoever pays fees says when they leave: where enough of them left, the hazard is theirs alone, because
+    hindsight about the others is the filter's own guess, which feeds on itself. None without a rest.
     """
-    parts: list[tuple[NDArray[np.float64], Column, Column]] = []
+    parts: list[tuple[NDArray[np.float64], Column, Column, NDArray[np.bool_]]] = []
     for looks in seen:
-        known = left_by(looks, rules)
+        known, payers = left_by(looks, rules), looks[-1].rows["last_fee_day"] != NEVER
         for (one, gone), (then, later) in pairwise(zip(looks, known, strict=True)):
             left = np.maximum(0.0, later[: gone.size] - gone)
-            parts.append((one.found, left, (then.day - one.day) * (1.0 - gone)))
-    x, y, exposure = (np.ascontiguousarray(np.concatenate(column)) for column in zip(*parts, strict=True))
+            parts.append((one.found, left, (then.day - one.day) * (1.0 - gone), payers[: gone.size]))
+    x, y, exposure, payer = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if y[payer].sum() >= LEAST_LEAVERS:
+        x, y, exposure = x[payer], y[payer], exposure[payer]
+    x, y, exposure = (np.ascontiguousarray(one) for one in (x, y, exposure))
     prior = np.array([log(float(rules.record["churn_base_hazard_per_day"][0])), *(one.weight for one in EVIDENCE)])
     least = np.array([log(1e-6), *(-MOST_WEIGHT if one.kind in GOOD else 0.0 for one in EVIDENCE)])
     most = np.array([log(4e-3), *(0.0 if one.kind in GOOD else MOST_WEIGHT for one in EVIDENCE)])
