@@ -15,16 +15,15 @@ from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, repair_running,
 from kernels.fold import E_MISSED, E_REPAIR, fold
 from kernels.holds import conclude_hold
 from kernels.machine import write_scores
+from kernels.realign import conclude_cause, conclude_value, wants_forward
 from kernels.rings import count_failure
-from kernels.scores import score_risk, score_value, score_worth
+from kernels.scores import score_forward, score_risk, score_value, score_worth
 from kernels.settle import settle
 from kernels.shapes import Records, Row, Rules, Scores
 from kernels.transition import (
     SERVICE,
-    conclude_cause,
     conclude_churn,
     conclude_service,
-    conclude_value,
     wants_worth,
 )
 from schemas.codes import CaseFlag, Moment
@@ -49,6 +48,9 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     scores["at_risk_cents"] = 0
     if wants_worth(row, now_ms, due, rules, scores):
         score_worth(row, day, rules, scores)
+    forward = wants_forward(row, now_ms, rules, scores)
+    if forward:
+        score_forward(row, day, rules, scores)
     at = conclude_value(row, now_ms, rules, scores, out, at)
     at = conclude_churn(row, now_ms, due, rules, scores, out, at)
     at = conclude_service(row, now_ms, due, rules, out, at)
@@ -56,6 +58,8 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     at = conclude_hold(row, now_ms, rules, out, at)
     if at > first:
         score_worth(row, day, rules, scores)
+        if not forward:
+            score_forward(row, day, rules, scores)
         for crossed in range(first, at):
             write_scores(out[crossed], scores)
     return at
@@ -197,11 +201,14 @@ def sweep(
         row["pending"] = 0
         row["pending_moments"] = 0
         calm_ms, quiet_ms = int(row["risk_calm_since_ms"]), int(row["hold_calm_since_ms"])
+        good_ms = int(row["value_good_since_ms"])
         first = at
         # An event may be ahead of the tick; what it concluded is not concluded again in its past.
         now_ms = max(tick_ms, int(row["last_event_ms"]))
         at = conclude(row, now_ms, due, rule, score, out, at)
         if at > first or calm_ms != row["risk_calm_since_ms"] or quiet_ms != row["hold_calm_since_ms"]:
+            dirty[i] = 1
+        if good_ms != row["value_good_since_ms"]:
             dirty[i] = 1
         for crossed in range(first, at):
             out[crossed]["slot"] = i

@@ -12,7 +12,7 @@ from kernels.cases import COMPANY_FLAGS, is_open, is_waiting
 from schemas import codes
 from schemas.alerts import PURPOSES, Alert, Evidence, Hold
 from schemas.policy import Policy
-from schemas.state import CASES, PERIODS, REFERENCES
+from schemas.state import CASES, NEVER, PERIODS, REFERENCES
 
 MOST_EVIDENCE = 5
 MOST_REFERENCES = 3
@@ -111,6 +111,8 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
         net_year_cents=int(crossing["net_year_cents"]),
         raw_net_year_cents=int(crossing["raw_net_year_cents"]),
         company_share_ppm=int(crossing["company_ppm"]),
+        forward_year_cents=int(crossing["forward_year_cents"]),
+        fee_cover_ppm=int(crossing["fee_cover_ppm"]) if crossing["fee_cover_ppm"] != NEVER else None,
         worth_cents=int(crossing["worth_cents"]),
         at_risk_cents=int(crossing["at_risk_cents"]),
         evidence=tuple(_evidence(machine, crossing, row, policy, moment)),
