@@ -17,9 +17,9 @@ from tests.worlds import START_MS, world
 
 SAID = (
     *("alert_id", "kind", "customer_id", "ts_ms", "episode", "change", "moment", "state_before", "state_after"),
-    *("risk_ppm", "p_negative_ppm", "at_risk_cents", "within_budget"),
+    *("risk_ppm", "p_negative_ppm", "at_risk_cents", "within_budget", "forward_year_cents", "fee_cover_ppm"),
 )
-NEARLY = {"risk_ppm": 2, "p_negative_ppm": 2, "at_risk_cents": 2}
+NEARLY = {"risk_ppm": 2, "p_negative_ppm": 2, "at_risk_cents": 2, "forward_year_cents": 3}
 """Rounded floats of two implementations may differ in the last unit or two; everything else is equal."""
 
 

@@ -8,7 +8,6 @@ from schemas.codes import (
     Author,
     CaseFlag,
     Cause,
-    Channel,
     Evidence,
     Fault,
     Kind,
@@ -17,17 +16,19 @@ from schemas.codes import (
     ReturnReason,
 )
 from schemas.events import DAY_MS
-from tests.oracle import booking
+from tests.oracle import booking, forward
+from tests.oracle.prices import cost_cents, margin_cents, revenue_cents
 from tests.oracle.rows import (
     HOUR_MS,
     MILLION,
+    MOST,
     Heard,
     Row,
     Rules,
     day_of,
-    halves_to_even,
     hour_of,
     period_of,
+    stopped,
 )
 
 COMPANY_KINDS = {Kind.FREE_REPLACEMENT, Kind.CREDIT, Kind.CONCESSION, Kind.PART_WRONG}
@@ -50,6 +51,9 @@ SETS_FLAG = {
     Kind.PRODUCT_EOL: CaseFlag.PRODUCT_EOL,
     Kind.CALLBACK_MISSED: CaseFlag.CALLBACK_MISSED,
     Kind.SPECIFICATION_GAP: CaseFlag.DEFECT,
+    Kind.PROMISE_REVERSED: CaseFlag.PROMISE_BROKEN,
+    Kind.UPSELL_AS_REMEDY: CaseFlag.PROMISE_BROKEN,
+    Kind.EXECUTIVE_APPEAL: CaseFlag.APPEALED,
     Kind.REPAIR_IN: CaseFlag.REPAIR,
     Kind.TICKET_OPENED: CaseFlag.TICKET,
     Kind.TICKET_REPLY: CaseFlag.TICKET,
@@ -83,6 +87,7 @@ EVIDENCE_OF = {
 
 def fold(row: Row, event: Heard, rules: Rules, now: int) -> Moment | None:
     """Fold one event into a row settled to ``now``'s day; the moment it makes, if any."""
+    doubtful = forward.tells_of_a_defect(row, event, rules)
     if event.is_contact:
         _count_contact(row, event)
     known = row.slot_of(event.case)
@@ -95,9 +100,12 @@ def fold(row: Row, event: Heard, rules: Rules, now: int) -> Moment | None:
         booking.settle_cause(row, slot, event.get("cause"), flags)
     fault, cost = _fault(row, event, rules, slot, waited_since), cost_cents(event, rules)
     _book(row, event, fault, cost, margin_cents(event, rules))
+    if fault == Fault.UNKNOWN and doubtful and cost:
+        row.add("period_doubt_cents", period_of(day_of(event.ts)), cost)
     if slot is not None:
         booking.remember(row, slot, period_of(day_of(event.ts)), fault, cost)
     _buy(row, event, rules)
+    forward.learn(row, event, rules, margin_cents(event, rules))
     _callback(row, event)
     same_fault = _repair(row, event, rules)
     if event.kind is Kind.ABUSE_FLAG:
@@ -122,58 +130,6 @@ def _count_contact(row: Row, event: Heard) -> None:
         row.add("hour_short", hour_of(event.ts), 1)
     row.add("day_contacts", day_of(event.ts), 1)
     row.add("period_contacts", period_of(day_of(event.ts)), 1)
-
-
-def cost_cents(event: Heard, rules: Rules) -> int:
-    """What the event cost the company, by the table."""
-    kind, sent = event.kind, event.get("cost_cents")
-    if event.is_contact and sent is not None:
-        return sent
-    price = kind
-    if kind is Kind.CALL_CLOSED:
-        by_channel: dict[int, Kind] = {
-            Channel.CHAT: Kind.CHAT,
-            Channel.EMAIL: Kind.EMAIL,
-            Channel.SELF_SERVICE: Kind.SELF_SERVICE,
-        }
-        price = by_channel.get(event.or_else("channel", 0), kind)
-    handle = event.or_else("handle_ms", rules.cost_imputed_handle_minutes * 60_000)
-    if price is Kind.CALL_CLOSED:
-        fixed, minute = rules.cost_voice_fixed_cents, rules.cost_voice_cents_per_minute
-        return halves_to_even(fixed * 60_000 + minute * handle, 60_000)
-    if price is Kind.CHAT:
-        fixed, minute = rules.cost_chat_fixed_cents, rules.cost_chat_cents_per_minute
-        return halves_to_even(fixed * 60_000 + minute * handle, 60_000)
-    amount = event.or_else("amount_cents", 0)
-    table = {
-        Kind.EMAIL: rules.cost_email_cents,
-        Kind.SELF_SERVICE: rules.cost_self_service_cents,
-        Kind.DISPATCH: rules.cost_dispatch_cents if sent is None else sent,
-        Kind.PART_SHIPPED: rules.cost_part_cents if sent is None else sent,
-        Kind.REPAIR_OUT: sent or 0,
-        Kind.PURCHASE: rules.cost_order_handling_cents,
-        Kind.RETURN: rules.cost_return_handling_cents,
-        Kind.CHARGEBACK: rules.cost_chargeback_cents + event.or_else("fee_cents", 0),
-        Kind.FREE_REPLACEMENT: rules.cost_replacement_cents if sent is None else sent,
-        Kind.CREDIT: amount,
-        Kind.CONCESSION: amount,
-        Kind.REFERRAL_CREDIT: amount,
-    }
-    return int(table.get(price, 0))
-
-
-def margin_cents(event: Heard, rules: Rules) -> int:
-    """What the event earned, or took back."""
-    amount, sent = event.or_else("amount_cents", 0), event.get("margin_cents")
-    if event.kind is Kind.PURCHASE:
-        return round(amount * rules.cost_margin_rate) if sent is None else sent
-    if event.kind is Kind.MAINTENANCE_FEE:
-        return round(amount * rules.cost_fee_margin_rate) if sent is None else sent
-    if event.kind in {Kind.REFUND, Kind.RETURN}:
-        return -(round(amount * rules.cost_margin_rate) if sent is None else sent)
-    if event.kind is Kind.CHARGEBACK and not event.resolved:
-        return -amount
-    return 0
 
 
 def _fault(row: Row, event: Heard, rules: Rules, slot: int | None, waited_since: int | None) -> Fault:
@@ -205,15 +161,18 @@ def _fault(row: Row, event: Heard, rules: Rules, slot: int | None, waited_since:
 
 def _book(row: Row, event: Heard, fault: Fault, cost: int, margin: int) -> None:
     day = day_of(event.ts)
-    if cost or margin:
+    fee = margin if event.kind is Kind.MAINTENANCE_FEE else 0
+    revenue = revenue_cents(event)
+    if cost or margin or revenue:
         row.add("period_cost_cents", period_of(day), cost, fault)
         row.add("period_margin_cents", period_of(day), margin)
+        row.add("period_fee_cents", period_of(day), fee)
+        row.add("period_revenue_cents", period_of(day), revenue)
     if cost:
         row.add("day_cost_cents", day, cost)
-    row.life_cost_cents[fault] += cost
-    row.life_margin_cents += margin
-    if event.kind is Kind.MAINTENANCE_FEE:
-        row.life_fee_cents += margin
+    row.life_cost_cents[fault] = stopped(row.life_cost_cents[fault] + cost)
+    row.life_margin_cents = stopped(row.life_margin_cents + margin)
+    row.life_fee_cents = stopped(row.life_fee_cents + fee)
 
 
 def _buy(row: Row, event: Heard, rules: Rules) -> None:
@@ -221,10 +180,10 @@ def _buy(row: Row, event: Heard, rules: Rules) -> None:
     if event.kind in {Kind.PURCHASE, Kind.MAINTENANCE_FEE} and day >= row.day:
         row.odds = 0.0
     if event.kind is Kind.PURCHASE:
-        row.purchases += 1
-        row.spent_cents += event.or_else("amount_cents", 0)
+        row.purchases = min(MOST["u4"], row.purchases + 1)
+        row.spent_cents = stopped(row.spent_cents + event.or_else("amount_cents", 0))
         if row.read("day_purchases", day) == 0 and row.first_purchase_day != state.NEVER:
-            row.repeat_days += 1
+            row.repeat_days = min(MOST["u4"], row.repeat_days + 1)
             gap = day - row.last_purchase_day
             if gap > 0:
                 row.gap_squares += gap * gap
@@ -236,11 +195,8 @@ def _buy(row: Row, event: Heard, rules: Rules) -> None:
     if event.kind is Kind.MAINTENANCE_FEE:
         row.first_fee_day = _least(row.first_fee_day, day)
         row.last_fee_day = max(row.last_fee_day, day)
-    if event.kind in {Kind.MAINTENANCE_FEE, Kind.CANCEL_REQUEST, Kind.ETF_QUERY, Kind.CONTRACT_SIGNED}:
-        row.contract_end_ms = max(row.contract_end_ms, event.or_else("contract_end_ms", state.NEVER))
     if event.kind is Kind.CANCEL_REQUEST:
         row.cancel_ms = max(row.cancel_ms, event.ts)
-    row.termination_fee_cents = event.or_else("termination_fee_cents", row.termination_fee_cents)
 
 
 def _least(known: int, new: int) -> int:

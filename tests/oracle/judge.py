@@ -17,8 +17,9 @@ from schemas import policy, state
 from schemas.block import Block, Entry, Source, decode
 from schemas.codes import STATE_NAMES, CaseFlag, Change, Control, Evidence, Kind, Machine, Moment
 from schemas.events import DAY_MS
-from tests.oracle import booking, scores
+from tests.oracle import booking, realign, scores
 from tests.oracle.folding import fold, free_callback
+from tests.oracle.realign import move
 from tests.oracle.rows import HOUR_MS, Heard, Row, Rules, day_of, ppm
 
 RECENT = 65_536
@@ -136,10 +137,10 @@ class Oracle:
         before = list(row.state)
         listed = due & self._rules.moments
         found = [
-            (Machine.VALUE, self._value(row, value, now)),
+            (Machine.VALUE, realign.value_change(row, value, self._rules, now)),
             (Machine.CHURN, self._churn(row, ppm(p90), at_risk, listed, now)),
             (Machine.SERVICE, self._service(row, listed, now)),
-            (Machine.CAUSE, self._cause(row, value, now)),
+            (Machine.CAUSE, realign.cause_change(row, value, self._rules, now)),
             (Machine.HOLD, self._hold(row, now)),
         ]
         alerts = []
@@ -163,6 +164,8 @@ class Oracle:
                     "state_after": STATE_NAMES[machine][row.state[machine]],
                     "risk_ppm": ppm(p90),
                     "p_negative_ppm": value.p_negative_ppm,
+                    "forward_year_cents": value.ahead(),
+                    "fee_cover_ppm": value.fee_cover_ppm if value.fee_cover_ppm >= 0 else None,
                     "at_risk_cents": at_risk(),
                     "within_budget": self._within_budget(now) if tells else True,
                 }
@@ -179,64 +182,10 @@ class Oracle:
         self._budget_used += 1
         return bool(self._budget_used <= -(-self._rules.service_budget_per_day // self._partitions))
 
-    @staticmethod
-    def _move(row: Row, machine: Machine, to: int, now: int) -> Change:
-        was = row.state[machine]
-        if was == 0:
-            row.episode[machine] += 1
-            row.change[machine] = 1
-        else:
-            row.change[machine] += 1
-        if to != was:
-            row.since_ms[machine] = now
-        row.state[machine] = to
-        return Change.CLEARED if to == 0 else Change.ENTERED if was == 0 else Change.ESCALATED
-
-    def _value(self, row: Row, value: scores.Value, now: int) -> Change | None:
-        rules, machine = self._rules, Machine.VALUE
-        likely = value.p_negative_ppm >= rules.ppm("value_enter_probability")
-        theirs = value.company_share_ppm < rules.ppm("value_company_share_enter")
-        if row.state[machine] == 0:
-            enters = (
-                now >= row.cooldown_until_ms[machine]
-                and value.n >= rules.value_min_periods
-                and likely
-                and value.year_cents <= rules.value_enter_annual_cents
-                and value.contacts >= rules.value_min_contacts
-                and value.contact_periods >= rules.value_min_contact_periods
-                and value.net_year_cents <= rules.value_bottom_net_cents
-                and theirs
-            )
-            return self._move(row, machine, 1, now) if enters else None
-        if now - row.since_ms[machine] >= rules.value_dwell_days * DAY_MS and (
-            value.p_negative_ppm < rules.ppm("value_clear_probability")
-            or value.company_share_ppm >= rules.ppm("value_company_share_clear")
-        ):
-            row.cooldown_until_ms[machine] = now + rules.value_cooldown_days * DAY_MS
-            return self._move(row, machine, 0, now)
-        severe = likely and theirs and value.year_cents <= rules.value_severe_annual_cents
-        return self._move(row, machine, 2, now) if severe and row.state[machine] == 1 else None
-
-    def _cause(self, row: Row, value: scores.Value, now: int) -> Change | None:
-        rules, machine, share, net = self._rules, Machine.CAUSE, value.company_share_ppm, value.raw_net_year_cents
-        if row.state[machine] == 0:
-            enters = (
-                now >= row.cooldown_until_ms[machine]
-                and share >= rules.ppm("value_company_share_enter")
-                and net <= rules.value_enter_annual_cents
-                and value.year_contacts >= rules.value_min_contacts
-            )
-            return self._move(row, machine, 1, now) if enters else None
-        better = share < rules.ppm("value_cause_share_clear") or net > 0
-        if better and now - row.since_ms[machine] >= rules.value_dwell_days * DAY_MS:
-            row.cooldown_until_ms[machine] = now + rules.value_cooldown_days * DAY_MS
-            return self._move(row, machine, 0, now)
-        return None
-
     def _hold(self, row: Row, now: int) -> Change | None:
         machine, reason = Machine.HOLD, scores.hold_reason(row, self._rules)
         if row.state[machine] == 0:
-            return self._move(row, machine, 1, now) if reason else None
+            return move(row, machine, 1, now) if reason else None
         if reason:
             row.hold_calm_since_ms = state.NEVER
             return None
@@ -244,7 +193,7 @@ class Oracle:
             row.hold_calm_since_ms = now
         if now - row.hold_calm_since_ms >= self._rules.hold_quiet_days * DAY_MS:
             row.hold_calm_since_ms = state.NEVER
-            return self._move(row, machine, 0, now)
+            return move(row, machine, 0, now)
         return None
 
     def _churn(self, row: Row, risk_ppm: int, at_risk: Callable[[], int], listed: int, now: int) -> Change | None:
@@ -258,7 +207,7 @@ class Oracle:
                 and at_risk() >= rules.churn_min_at_risk_cents
             ):
                 row.risk_calm_since_ms = state.NEVER
-                return self._move(row, machine, 1, now)
+                return move(row, machine, 1, now)
             return None
         calm = risk_ppm <= rules.ppm("churn_clear_probability")
         if not calm:
@@ -270,14 +219,14 @@ class Oracle:
         if for_long or (calm and row.last_purchase_day > since_day and not row.any_open()):
             row.risk_calm_since_ms = state.NEVER
             row.cooldown_until_ms[machine] = now + rules.churn_cooldown_days * DAY_MS
-            return self._move(row, machine, 0, now)
+            return move(row, machine, 0, now)
         jumped = (
             day_of(now) > since_day
             and risk_ppm >= rules.ppm("churn_jump_floor_probability")
             and risk_ppm - row.risk_day_start_ppm >= rules.ppm("churn_jump_probability")
         )
         if row.state[machine] == 1 and (jumped or risk_ppm >= rules.ppm("churn_high_probability")):
-            return self._move(row, machine, 2, now)
+            return move(row, machine, 2, now)
         return None
 
     def _service(self, row: Row, due: int, now: int) -> Change | None:
@@ -286,19 +235,19 @@ class Oracle:
             if row.state[machine] == 0:
                 row.failed_moments = due
                 row.failed_last_ms = now
-                return self._move(row, machine, 1, now)
+                return move(row, machine, 1, now)
             new = due & ~row.failed_moments
             row.failed_moments |= due
             if new or now - row.failed_last_ms >= rules.service_cooldown_hours * HOUR_MS:
                 row.failed_last_ms = now
-                return self._move(row, machine, 2, now)
+                return move(row, machine, 2, now)
             return None
         if row.state[machine] == 0 or row.owed():
             return None
         quiet = now - row.failed_last_ms >= rules.service_quiet_days * DAY_MS
         if quiet or (not row.any_open() and row.recovered_ms > row.failed_last_ms):
             row.failed_moments = 0
-            return self._move(row, machine, 0, now)
+            return move(row, machine, 0, now)
         return None
 
     def _timers(self, row: Row, tick: int) -> int:
