@@ -12,7 +12,8 @@ from kernels.cases import COMPANY_FLAGS, is_open, is_waiting
 from schemas import codes
 from schemas.alerts import PURPOSES, Alert, Evidence, Hold
 from schemas.policy import Policy
-from schemas.state import CASES, NEVER, PERIODS, REFERENCES
+from schemas.state import CASES, NEVER, REFERENCES
+from streams.realign import value_actions, value_evidence, year_of
 
 MOST_EVIDENCE = 5
 MOST_REFERENCES = 3
@@ -116,7 +117,7 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool) -> 
         worth_cents=int(crossing["worth_cents"]),
         at_risk_cents=int(crossing["at_risk_cents"]),
         evidence=tuple(_evidence(machine, crossing, row, policy, moment)),
-        actions=_actions(machine, crossing, row, moment),
+        actions=_actions(machine, crossing, row, policy, moment),
         clears_when=_clears_when(machine, crossing, row, policy),
         policy_version=policy.version,
         policy_digest=policy.digest,
@@ -184,27 +185,19 @@ def _money(machine: codes.Machine, crossing: Any, row: Any, policy: Policy) -> l
     """The year's money by fault, and how often the customer came.
 
     The contributions add up to the net that was judged: the raw one for ``fix_the_cause``, for value the one
-    without the company's cost and with the benefit of the doubt (up to a cent a period of rounding).
+    without the company's cost, with the benefit of the doubt and with investments spread over time.
     """
-    period = int(row["day"]) // 28
-    held = [
-        bucket % PERIODS
-        for bucket in range(period - PERIODS + 1, period + 1)
-        if int(row["period_head"]) - PERIODS < bucket <= int(row["period_head"])
-    ]
-    margin = float(sum(int(row["period_margin_cents"][at]) for at in held))
-    out = [Evidence("margin", margin, "cents", "364 d", margin)]
-    for fault in codes.Fault:
-        cents = sum(int(row["period_cost_cents"][at, fault]) for at in held)
-        companys = fault is codes.Fault.COMPANY
-        counted = float(-cents) if machine is codes.Machine.CAUSE or not companys else 0.0
-        if fault is codes.Fault.UNKNOWN and machine is codes.Machine.VALUE:
-            counted = float(round(counted * float(policy.record["value_unknown_share"][0])))
-        out.append(Evidence(f"cost_{fault.name.lower()}", float(cents), "cents", "364 d", counted))
-    behind = _references(row, (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL))
-    contacts, window = int(crossing["contacts"]), f"{int(crossing['periods'])} x 28 d"
     if machine is codes.Machine.CAUSE:
+        year = year_of(row, policy)
+        out = [Evidence("margin", float(year.margin), "cents", "364 d", float(year.margin))]
+        for fault in codes.Fault:
+            cents = float(year.cost[fault])
+            out.append(Evidence(f"cost_{fault.name.lower()}", cents, "cents", "364 d", -cents))
         contacts, window = int(crossing["year_contacts"]), "364 d"
+    else:
+        out = value_evidence(crossing, row, policy)
+        contacts, window = int(crossing["contacts"]), f"{int(crossing['periods'])} x 28 d"
+    behind = _references(row, (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL))
     out.append(Evidence("contacts", float(contacts), "contacts", window, 0.0, behind))
     return out
 
@@ -219,14 +212,15 @@ def _references(row: Any, kinds: Sequence[codes.Kind]) -> tuple[str, ...]:
     return tuple(f"{digest:016x}" for _, digest in newest[::-1][:MOST_REFERENCES])
 
 
-def _actions(machine: codes.Machine, crossing: Any, row: Any, moment: codes.Moment | None) -> tuple[str, ...]:
+def _actions(
+    machine: codes.Machine, crossing: Any, row: Any, policy: Policy, moment: codes.Moment | None
+) -> tuple[str, ...]:
     if crossing["change"] == codes.Change.CLEARED:
         return ()
     if machine is codes.Machine.SERVICE and moment is not None:
         return MOMENT_ACTIONS[moment]
     if machine is codes.Machine.VALUE:
-        severe = crossing["after"] == 2
-        return ("account_review", "charge_for_service") if severe else ("self_service_shift", "account_review")
+        return value_actions(crossing, row, policy)
     if machine is codes.Machine.CAUSE:
         return ("fix_glaring_problem", "single_owner")
     if any(is_waiting(row, slot) for slot in range(CASES)):
@@ -249,6 +243,7 @@ def _clears_when(machine: codes.Machine, crossing: Any, row: Any, policy: Policy
         return (
             f"probability of a negative year below {below:g} after {int(rule['value_dwell_days'])} days",
             f"company's share of the cost at least {float(rule['value_company_share_clear']):g}",
+            f"a year ahead that pays, for {int(rule['value_good_days'])} days",
         )
     cases = "the open case" if len(open_slots) == 1 else f"{len(open_slots)} open cases"
     if machine is codes.Machine.CAUSE:

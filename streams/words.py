@@ -45,19 +45,25 @@ REASONS: dict[str, str] = {
     "cost_customer": "cost that the customer caused",
     "cost_shared": "cost of ordinary service",
     "cost_unknown": "cost of unknown cause",
+    "invested": "cost of the first months that fees will pay for",
+    "awaited": "loss of a sale that later ones earn back",
+    "fee_cover": "share of the cost to serve that fees cover",
+    "revenue": "revenue of the year",
+    "reach": "public reviews and referrals",
     "contacts": "contacts",
 }
 """What each kind of evidence is called; one that is not listed is read out as it is written."""
 
 ACTIONS: dict[str, str] = {
-    "account_review": "Have a person look at the whole account; letting go is the last choice, and a person's.",
+    "account_review": "Have a person look at the whole account: revenue is not value.",
     "answer_from_an_executive": "Answer from an executive's desk, within a day.",
     "answer_now": "Answer the ticket now, by name.",
     "apologise_in_person": "Apologise in person, today.",
     "call_back_now": "Call back now, and say sorry for the delay.",
-    "charge_for_service": "Propose a fee that covers the service.",
+    "charge_for_service": "Propose a fee that covers the service, at the next renewal.",
     "escalate_to_supervisor": "Let a supervisor take over and call today.",
     "fix_glaring_problem": "Have the cause repaired; it is ours.",
+    "human_review_realign": "Let people review the relation, one customer at a time: what was tried, what next.",
     "keep_the_promise": "Keep the promise, or make good for it.",
     "lend_a_replacement": "Lend a replacement until the repair is back.",
     "name_a_date": "Name a date, and hold it.",
@@ -75,7 +81,7 @@ ACTIONS: dict[str, str] = {
 
 TITLES = {
     "value_destroyer_entered": "costs exceed margin",
-    "value_destroyer_escalated": "costs exceed margin by far",
+    "value_destroyer_escalated": "costs exceed margin by far, or for long",
     "value_destroyer_cleared": "costs no longer exceed margin",
     "churn_risk_entered": "at risk of leaving",
     "churn_risk_escalated": "very likely to leave",
@@ -124,7 +130,8 @@ def in_words(alert: Alert, currency: str = "USD") -> Words:
     if alert.kind.startswith("value_destroyer"):
         year = money(alert.expected_year_cents, currency)
         intro = f"A year is expected to bring {year}; costs that we caused are left out."
-        happened = _money_told(alert, currency, intro)
+        ahead = f"The year ahead, if they stay: {money(alert.forward_year_cents, currency)}."
+        happened = (*_money_told(alert, currency, intro), ahead, *_reach(alert))
     elif alert.kind.startswith("fix_the_cause"):
         year, share = money(alert.raw_net_year_cents, currency), percent(alert.company_share_ppm)
         happened = _money_told(alert, currency, f"The year brought {year}; we caused {share} of the cost.")
@@ -156,6 +163,12 @@ def _money_told(alert: Alert, currency: str, intro: str) -> tuple[str, ...]:
             told.append(f"{round(one.value)} contacts")
     counted = (f"Counted: {'; '.join(told)}.",) if told else ()
     return (intro, *counted)
+
+
+def _reach(alert: Alert) -> tuple[str, ...]:
+    """Who would hear of a hard measure."""
+    told = sum(round(one.value) for one in alert.evidence if one.name == "reach")
+    return (f"They spoke of us to others {told} times; a hard measure would be told too.",) if told else ()
 
 
 def _spaced(code: str) -> str:
