@@ -79,6 +79,8 @@ ALERT_FIELDS: dict[str, str] = {
     "net_year_cents": "net of the last 13 periods of 28 days, without what the company caused, cents",
     "raw_net_year_cents": "the same with every cost, the company's own doing too, cents",
     "company_share_ppm": "share of those periods' cost that the company caused, parts per million",
+    "forward_year_cents": "what the year ahead brings if the customer stays, at the recent cost to serve, cents",
+    "fee_cover_ppm": "share of the year's cost to serve, ours left out, that fees cover; null with no fees",
     "worth_cents": "margin still to come if the customer is alive and stays, discounted, cents",
     "at_risk_cents": "`worth_cents` times `risk_ppm`, cents",
     "evidence": "why: a list of the maps below; failures strongest first, money in a fixed order",
@@ -90,7 +92,8 @@ ALERT_FIELDS: dict[str, str] = {
 }
 
 EVIDENCE_FIELDS: dict[str, str] = {
-    "name": "a kind of evidence, a moment, `silence`, `margin`, `contacts` or a `cost_` column",
+    "name": "a kind of evidence, a moment, `silence`, `margin`, `contacts`, a `cost_` column, `invested`, `awaited`, "
+    "`fee_cover`, `revenue` or `reach`",
     "value": "how much was found, in `unit`",
     "unit": "`decayed count`, `log1p(weeks)`, `days`, `cents`, `contacts` or `moment`",
     "window": "over which time it was counted: a half-life, `364 d`, `n x 28 d`, `now`",
@@ -121,6 +124,7 @@ PYTHON_TYPES: dict[object, str] = {
     str: "text",
     str | None: "text or null",
     int: "whole number",
+    int | None: "whole number or null",
     float: "number",
     bool: "boolean",
     tuple[str, ...]: "list of texts",
