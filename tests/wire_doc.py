@@ -92,8 +92,8 @@ ALERT_FIELDS: dict[str, str] = {
 }
 
 EVIDENCE_FIELDS: dict[str, str] = {
-    "name": "a kind of evidence, a moment, `silence`, `margin`, `contacts`, a `cost_` column, `invested`, `awaited`, "
-    "`fee_cover`, `revenue` or `reach`",
+    "name": "a kind of evidence, a moment, `silence`, `margin`, `contacts`, a `cost_` column, `invested`, "
+    "`awaited`, `fee_cover`, `revenue` or `reach`",
     "value": "how much was found, in `unit`",
     "unit": "`decayed count`, `log1p(weeks)`, `days`, `cents`, `contacts` or `moment`",
     "window": "over which time it was counted: a half-life, `364 d`, `n x 28 d`, `now`",

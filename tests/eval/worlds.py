@@ -135,7 +135,7 @@ def onboarding() -> World:
 
 
 def onboarding_untold() -> World:
-    """Give the same company with a feed that tells of no contract: nothing is known before the first fee is paid."""
+    """Give the same company with a feed that tells of no contract: only paid fees are seen."""
     return World(
         "onboarding_untold",
         "as onboarding, but nobody tells of the contracts: only paid fees are seen",
