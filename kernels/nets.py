@@ -31,22 +31,18 @@ def holds_period(row: Row, period: int) -> bool:
 
 @kernel
 def served_cents(row: Row, period: int, unknown_share: float) -> int:
-    """Cost of ordinary service in a period: shared, and unknown by its share; doubtful cost counts for nothing."""
-    if not holds_period(row, period):
-        return 0
+    """Service of a period the ring holds: shared cost, and unknown by its share, without the doubtful."""
     at = period % PERIODS
+    shared = int(row["period_cost_cents"][at, SHARED])
     unknown = int(row["period_cost_cents"][at, UNKNOWN]) - int(row["period_doubt_cents"][at])
-    return int(row["period_cost_cents"][at, SHARED]) + round_half_even(float(unknown) * unknown_share)
+    return shared if unknown == 0 else shared + round_half_even(float(unknown) * unknown_share)
 
 
 @kernel
-def adjusted_net_cents(row: Row, period: int, unknown_share: float) -> int:
-    """Margin less every cost the company did not cause; unknown counts by its share. 0 outside the ring."""
-    if not holds_period(row, period):
-        return 0
+def own_net_cents(row: Row, period: int) -> int:
+    """Margin less the customer's own cost, in a period the ring holds."""
     at = period % PERIODS
-    own = int(row["period_margin_cents"][at]) - int(row["period_cost_cents"][at, CUSTOMER])
-    return own - served_cents(row, period, unknown_share)
+    return int(row["period_margin_cents"][at]) - int(row["period_cost_cents"][at, CUSTOMER])
 
 
 @kernel
@@ -81,7 +77,7 @@ def invested_cents(row: Row, day: int, rules: Rules) -> int:
     total = 0
     share = float(rules["value_unknown_share"])
     for one in range(oldest, period + 1):
-        if one * PERIOD_DAYS < until:
+        if one * PERIOD_DAYS < until and holds_period(row, one):
             total += served_cents(row, one, share)
     life_days = float(rules["value_investment_periods"]) * PERIOD_DAYS
     return total if float(total) * DAYS_A_YEAR <= float(fees) * life_days else 0
@@ -99,8 +95,10 @@ def awaited_cents(row: Row, day: int, rules: Rules) -> int:
 
 
 @kernel
-def judged_nets(row: Row, day: int, rules: Rules, nets: NDArray[np.int64]) -> tuple[int, int]:
-    """Fill ``nets`` (PERIODS,) with the judged net of each period of the year, the running one last.
+def judged_nets(
+    row: Row, day: int, rules: Rules, nets: NDArray[np.int64], served: NDArray[np.int64]
+) -> tuple[int, int]:
+    """Fill the judged net and the service of each period of the year, the running one last, (PERIODS,) each.
 
     Returns how much of the year's cost is set aside as an investment still to be charged, and how much of a
     loss is awaited back: both are in the nets already.
@@ -108,29 +106,32 @@ def judged_nets(row: Row, day: int, rules: Rules, nets: NDArray[np.int64]) -> tu
     oldest = day // PERIOD_DAYS - PERIODS + 1
     first_day = int(row["first_day"])
     share = float(rules["value_unknown_share"])
-    invested = invested_cents(row, day, rules)
-    part = round_half_even(float(invested) / float(rules["value_investment_periods"]))
-    awaited = awaited_cents(row, day, rules)
-    aside = 0
     for at in range(PERIODS):
-        one = oldest + at
-        nets[at] = adjusted_net_cents(row, one, share)
-        if invested != 0 and one >= first_day // PERIOD_DAYS:
-            added = -part
-            if one * PERIOD_DAYS < first_day + int(rules["value_onboarding_days"]):
-                added += served_cents(row, one, share)
+        served[at] = nets[at] = 0
+        if holds_period(row, oldest + at):
+            served[at] = served_cents(row, oldest + at, share)
+            nets[at] = own_net_cents(row, oldest + at) - served[at]
+    invested = invested_cents(row, day, rules)
+    aside = 0
+    if invested != 0:
+        part = round_half_even(float(invested) / float(rules["value_investment_periods"]))
+        for at in range(max(0, first_day // PERIOD_DAYS - oldest), PERIODS):
+            onboarding = (oldest + at) * PERIOD_DAYS < first_day + int(rules["value_onboarding_days"])
+            added = (int(served[at]) if onboarding else 0) - part
             nets[at] += added
             aside += added
-        if awaited != 0 and one == int(row["loss_day"]) // PERIOD_DAYS:
-            nets[at] += awaited
+    awaited = awaited_cents(row, day, rules)
+    at_loss = int(row["loss_day"]) // PERIOD_DAYS - oldest
+    if awaited != 0 and 0 <= at_loss < PERIODS:
+        nets[at_loss] += awaited
     return aside, awaited
 
 
 @kernel
 def recent_cost_cents(row: Row, day: int, rules: Rules) -> int:
     """Cost to serve of a year at the rate of the newest full periods, the company's own left out."""
-    nets = np.zeros(PERIODS, np.int64)
-    _, awaited = judged_nets(row, day, rules, nets)
+    nets, served = np.zeros(PERIODS, np.int64), np.zeros(PERIODS, np.int64)
+    _, awaited = judged_nets(row, day, rules, nets, served)
     period = day // PERIOD_DAYS
     oldest = max(first_full_period(row), period - int(rules["value_recent_periods"]))
     if oldest >= period:

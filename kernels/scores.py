@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels._jit import kernel
 from kernels.alive import gone_probability, purchases_if_alive
@@ -17,7 +18,6 @@ from kernels.nets import (
     holds_period,
     judged_nets,
     recent_cost_cents,
-    served_cents,
 )
 from kernels.settle import hazard, to_ppm
 from kernels.shapes import Row, Rules, Scores
@@ -35,20 +35,18 @@ LEAST_FEE_WEEKS: Final = 4.0
 def score_value(row: Row, day: int, rules: Rules, scores: Scores) -> None:
     """Fill the value half of ``scores``: the posterior over full periods, the year, the company's share."""
     period = day // PERIOD_DAYS
-    year_nets = np.zeros(PERIODS, np.int64)
-    scores["invested_cents"], scores["awaited_cents"] = judged_nets(row, day, rules, year_nets)
-    oldest = period - PERIODS + 1
-    nets = np.zeros(PERIODS, np.int64)
-    n = contacts = with_contact = 0
-    for full in range(max(first_full_period(row), oldest), period):
-        nets[n] = year_nets[full - oldest]
-        n += 1
+    nets, served = np.empty(PERIODS, np.int64), np.empty(PERIODS, np.int64)
+    scores["invested_cents"], scores["awaited_cents"] = judged_nets(row, day, rules, nets, served)
+    oldest = max(first_full_period(row), period - PERIODS + 1)
+    n = max(0, period - oldest)
+    contacts = with_contact = 0
+    for full in range(oldest, period):
         if holds_period(row, full):
             here = int(row["period_contacts"][full % PERIODS])
             contacts += here
             with_contact += 1 if here > 0 else 0
     negative, mean = destroyer_posterior(
-        nets,
+        nets[PERIODS - 1 - n :],
         n,
         float(rules["value_prior_mean_cents"]),
         float(rules["value_prior_variance_cents2"]),
@@ -57,7 +55,7 @@ def score_value(row: Row, day: int, rules: Rules, scores: Scores) -> None:
     )
     year = 0
     for at in range(PERIODS):
-        year += int(year_nets[at])
+        year += int(nets[at])
     scores["p_negative_ppm"] = to_ppm(negative)
     scores["year_cents"] = round_half_even(mean * DAYS_A_YEAR / PERIOD_DAYS)
     scores["net_year_cents"] = year
@@ -65,11 +63,11 @@ def score_value(row: Row, day: int, rules: Rules, scores: Scores) -> None:
     scores["contacts"] = contacts
     scores["contact_periods"] = with_contact
     scores["forward_year_cents"] = 0
-    _sum_the_year(row, period, float(rules["value_unknown_share"]), scores)
+    _sum_the_year(row, period, served, scores)
 
 
 @kernel
-def _sum_the_year(row: Row, period: int, unknown_share: float, scores: Scores) -> None:
+def _sum_the_year(row: Row, period: int, served: NDArray[np.int64], scores: Scores) -> None:
     """Fill what the year's ring says as it stands: raw net, company's share, revenue, contacts, cover by fees."""
     company = total = margin = contacts = revenue = fees = own = 0
     for one in range(period - PERIODS + 1, period + 1):
@@ -80,7 +78,7 @@ def _sum_the_year(row: Row, period: int, unknown_share: float, scores: Scores) -
         margin += int(row["period_margin_cents"][at])
         revenue += int(row["period_revenue_cents"][at])
         fees += int(row["period_fee_cents"][at])
-        own += int(row["period_cost_cents"][at, CUSTOMER]) + served_cents(row, one, unknown_share)
+        own += int(row["period_cost_cents"][at, CUSTOMER]) + int(served[one - period + PERIODS - 1])
         company += int(row["period_cost_cents"][at, COMPANY])
         for fault in range(FAULTS):
             total += int(row["period_cost_cents"][at, fault])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kernels.nets import adjusted_net_cents, holds_period, served_cents
+from kernels.nets import holds_period, served_cents
 from schemas.alerts import Evidence
 from schemas.codes import Fault
 from schemas.policy import Policy
@@ -21,7 +21,6 @@ class Year:
     margin: int
     cost: tuple[int, ...]
     served: int
-    net: int
 
 
 def year_of(row: Any, policy: Policy) -> Year:
@@ -33,7 +32,6 @@ def year_of(row: Any, policy: Policy) -> Year:
         margin=sum(int(row["period_margin_cents"][one % PERIODS]) for one in held),
         cost=tuple(sum(int(row["period_cost_cents"][one % PERIODS, fault]) for one in held) for fault in Fault),
         served=sum(served_cents(row, one, share) for one in held),
-        net=sum(adjusted_net_cents(row, one, share) for one in held),
     )
 
 
