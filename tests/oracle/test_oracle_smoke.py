@@ -149,6 +149,8 @@ def test_a_rude_call_is_told_once_and_cleared_by_a_recovery() -> None:
         "state_after": "failed",
         "risk_ppm": round(risk * 1e6),
         "p_negative_ppm": alert["p_negative_ppm"],
+        "forward_year_cents": 0,
+        "fee_cover_ppm": None,
         "at_risk_cents": 0,
         "savable_cents": 0,
         "within_budget": True,
@@ -270,10 +272,10 @@ def test_value_is_entered_late_and_left_later() -> None:
         ("value_destroyer_cleared", 1, 3),
     ]
     entered, escalated, cleared = value
-    # Three full periods have passed; the expected year is severe too, which the day's call concludes.
-    assert entered["ts_ms"] == START + 84 * DAY_MS
+    # The first days are over; the expected year is severe too, which the next midnight concludes.
+    assert entered["ts_ms"] == START + 120 * DAY_MS
     assert entered["p_negative_ppm"] >= 950_000
-    assert escalated["ts_ms"] == START + 84 * DAY_MS + HOUR_MS
+    assert escalated["ts_ms"] == START + 121 * DAY_MS
     # Three good periods outweigh the four bad ones, and the running one does not count.
     assert cleared["ts_ms"] == START + 196 * DAY_MS
     assert cleared["p_negative_ppm"] < 600_000
@@ -298,9 +300,9 @@ def test_churn_is_entered_once_the_floor_is_done_and_left_after_calm() -> None:
             alerts += ledger.hear(now + HOUR_MS, "purchase", amount_cents=30_000)
     churn = [alert for alert in alerts if alert["kind"].startswith("churn")]
     assert [(one["kind"], (one["ts_ms"] - START) // DAY_MS, one["change"]) for one in churn] == [
-        # The wish to leave was told as what it is; once the first credit had put that right, the risk is what is left.
+        # The wish to leave was told as what it is; once a credit had put that right, the risk is what is left.
         ("churn_risk_entered", 71, 1),
-        ("churn_risk_escalated", 71, 2),
+        ("churn_risk_escalated", 72, 2),
         ("churn_risk_cleared", 140, 3),
     ]
     assert churn[0]["at_risk_cents"] >= 2_500
