@@ -155,9 +155,22 @@ def expected_purchases(
     r: float, alpha: float, a: float, b: float, mbg: bool,
     repeats: float, recency_weeks: float, age_weeks: float, ahead_weeks: float,
 ) -> float:  # fmt: skip
-    """Say how many purchases to expect in the next ``ahead_weeks``, leaving included.
+    """Say how many purchases to expect in the next ``ahead_weeks`` of someone who may be gone already.
 
-    P(alive) C (-phi - G (1 + (a - 1) phi)) with C = a + b' + x - 1, L = ln(1 - z),
+    P(alive) times ``purchases_if_alive``.
+    """
+    alive = alive_probability(r, alpha, a, b, mbg, repeats, recency_weeks, age_weeks)
+    return alive * purchases_if_alive(r, alpha, a, b, mbg, repeats, age_weeks, ahead_weeks)
+
+
+@kernel
+def purchases_if_alive(
+    r: float, alpha: float, a: float, b: float, mbg: bool,
+    repeats: float, age_weeks: float, ahead_weeks: float,
+) -> float:  # fmt: skip
+    """Say how many purchases to expect in the next ``ahead_weeks`` of a customer, leaving included.
+
+    C (-phi - G (1 + (a - 1) phi)) with C = a + b' + x - 1, L = ln(1 - z),
     phi = (exp((a - 1) L) - 1) / (a - 1), G = (2F1(a + b' - 1 - r, a - 1; C; z) - 1) / (a - 1).
     Both quotients have a limit at a = 1 and are summed so that the point is nothing special.
     """
@@ -170,5 +183,4 @@ def expected_purchases(
     if abs(past_one * fade) >= 1e-12:
         phi = expm1(past_one * fade) / past_one
     slope = _slope_series(a + stays - 1.0 - r, past_one, lower, z)
-    alive = alive_probability(r, alpha, a, b, mbg, repeats, recency_weeks, age_weeks)
-    return alive * lower * (-phi - slope * (1.0 + past_one * phi))
+    return lower * (-phi - slope * (1.0 + past_one * phi))

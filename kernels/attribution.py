@@ -19,6 +19,7 @@ from kernels.cost import (
     RETURN,
     SELF_SERVICE,
 )
+from kernels.rings import contacts_of_days, purchases_of_days
 from kernels.shapes import Event, Row, Rules
 from schemas.codes import Answer, Cause, Fault, ReturnReason
 from schemas.state import NEVER
@@ -112,6 +113,19 @@ def fault_of(row: Row, event: Event, rules: Rules, slot: int, names_case: bool, 
     if returned == REMORSE or (kind == CHARGEBACK and event["resolved"] == YES):
         return CUSTOMER
     return SHARED if _is_ordinary(kind, event, names_case) else UNKNOWN
+
+
+@kernel
+def tells_of_a_defect(row: Row, kind: int, day: int, rules: Rules) -> bool:
+    """Whether a contact of unknown fault looks like a defect's: soon after a purchase, and again so soon.
+
+    The rings are as they stood before this contact.
+    """
+    if not cases.is_contact(kind):
+        return False
+    if purchases_of_days(row, day - int(rules["fault_defect_days"]), day) == 0:
+        return False
+    return contacts_of_days(row, day - int(rules["fault_again_days"]), day) > 0
 
 
 @kernel

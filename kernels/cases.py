@@ -6,7 +6,7 @@ Each side's greatest time wins, so an answer that arrives before its question is
 from typing import Final
 
 from kernels._jit import kernel
-from kernels.rings import move
+from kernels.rings import bounded, move
 from kernels.shapes import Event, Row
 from schemas.codes import Answer, Author, CaseFlag, Fault, Kind
 from schemas.events import ABSENT
@@ -54,11 +54,13 @@ KNOWN_FAULT: Final = int(CaseFlag.KNOWN_FAULT)
 TOLD: Final = int(CaseFlag.TOLD_UNANSWERED)
 TICKET: Final = int(CaseFlag.TICKET)
 REPEAT: Final = int(CaseFlag.REPEAT)
+PROMISE_BROKEN: Final = int(CaseFlag.PROMISE_BROKEN)
+APPEALED: Final = int(CaseFlag.APPEALED)
 UNANSWERED: Final = int(CaseFlag.UNANSWERED)
 LOCKED_OUT: Final = int(CaseFlag.LOCKED_OUT)
 COMPANY_FLAGS: Final = (
     DEFECT | WRONG_PART | EOL | MISSED | REOPENED | KNOWN_FAULT | REPEAT | UNANSWERED | LOCKED_OUT
-)
+) | (PROMISE_BROKEN | APPEALED)
 SHARED: Final = int(Fault.SHARED)
 COUNT_MAX: Final = 65_535
 
@@ -222,7 +224,7 @@ def remember_cost(row: Row, slot: int, period: int, fault: int, cents: int) -> N
         row["case_period"][slot] = period
     at = period - int(row["case_period"][slot])
     if 0 <= at < CASE_PERIODS:
-        row["case_cost_cents"][slot, at, fault] += cents
+        row["case_cost_cents"][slot, at, fault] = bounded(int(row["case_cost_cents"][slot, at, fault]) + cents)
 
 
 @kernel
@@ -234,7 +236,7 @@ def book_anew(row: Row, slot: int, fault: int, everything: bool) -> None:
             if other == fault or cents == 0 or not (everything or other >= SHARED):
                 continue
             row["case_cost_cents"][slot, at, other] = 0
-            row["case_cost_cents"][slot, at, fault] += cents
+            row["case_cost_cents"][slot, at, fault] = bounded(int(row["case_cost_cents"][slot, at, fault]) + cents)
             move(row, int(row["case_period"][slot]) + at, cents, other, fault)
 
 
@@ -317,6 +319,10 @@ def _flags_of(event: Event) -> int:
         return DEFECT
     if kind == LOCK_OUT:
         return LOCKED_OUT
+    if kind in (PROMISE_REVERSED, UPSELL):
+        return PROMISE_BROKEN
+    if kind == APPEAL:
+        return APPEALED
     return REPAIR if kind == REPAIR_IN else 0
 
 

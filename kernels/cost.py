@@ -24,6 +24,7 @@ CREDIT: Final = int(Kind.CREDIT)
 CONCESSION: Final = int(Kind.CONCESSION)
 REFERRAL_CREDIT: Final = int(Kind.REFERRAL_CREDIT)
 CHARGEBACK: Final = int(Kind.CHARGEBACK)
+CONTRACT_SIGNED: Final = int(Kind.CONTRACT_SIGNED)
 BY_CHAT: Final = int(Channel.CHAT)
 BY_EMAIL: Final = int(Channel.EMAIL)
 BY_SELF_SERVICE: Final = int(Channel.SELF_SERVICE)
@@ -103,10 +104,27 @@ def margin_cents(event: Event, rules: Rules) -> int:
     if kind == PURCHASE:
         return _stated_or_share(event, rules["cost_margin_rate"])
     if kind == FEE:
-        return _stated_or_share(event, rules["cost_fee_margin_rate"])
+        return fee_margin_cents(event, rules)
     if kind in (REFUND, RETURN):
         return -_stated_or_share(event, rules["cost_margin_rate"])
     if kind == CHARGEBACK and event["resolved"] != YES:
+        return -int(event["amount_cents"])
+    return 0
+
+
+@kernel
+def fee_margin_cents(event: Event, rules: Rules) -> int:
+    """The margin of one fee: of the one that was paid, or of each that a contract promises."""
+    return _stated_or_share(event, rules["cost_fee_margin_rate"])
+
+
+@kernel
+def revenue_cents(event: Event) -> int:
+    """What the customer paid, cents; what was given back is negative."""
+    kind = int(event["kind"])
+    if kind in (PURCHASE, FEE):
+        return int(event["amount_cents"])
+    if kind in (REFUND, RETURN) or (kind == CHARGEBACK and event["resolved"] != YES):
         return -int(event["amount_cents"])
     return 0
 

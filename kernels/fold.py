@@ -6,7 +6,8 @@ import numpy as np
 
 from kernels import cases, evidence, gaming, holds, relations, rings
 from kernels._jit import kernel
-from kernels.attribution import fault_of, settle_cause, waited_too_long
+from kernels.attribution import UNKNOWN, fault_of, settle_cause, tells_of_a_defect, waited_too_long
+from kernels.contract import remember_contract, remember_loss, try_remedy
 from kernels.cost import (
     CONCESSION,
     CREDIT,
@@ -16,6 +17,7 @@ from kernels.cost import (
     REPAIR_OUT,
     cost_cents,
     margin_cents,
+    revenue_cents,
     sent_or,
 )
 from kernels.shapes import Event, Row, Rules
@@ -25,8 +27,6 @@ from schemas.state import NEVER, PERIOD_DAYS
 
 ABUSE_FLAG: Final = int(Kind.ABUSE_FLAG)
 CANCEL_REQUEST: Final = int(Kind.CANCEL_REQUEST)
-ETF_QUERY: Final = int(Kind.ETF_QUERY)
-CONTRACT_SIGNED: Final = int(Kind.CONTRACT_SIGNED)
 CSAT: Final = int(Kind.CSAT)
 SENTIMENT: Final = int(Kind.SENTIMENT)
 REVIEW: Final = int(Kind.REVIEW)
@@ -41,6 +41,7 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
 PPM: Final = 1_000_000
 NOTHING: Final = -1
+PURCHASES_MOST: Final = 2**32 - 1
 CHURN: Final = int(Machine.CHURN)
 SERVICE: Final = int(Machine.SERVICE)
 GAMING: Final = int(Machine.GAMING)
@@ -99,17 +100,24 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
             settle_cause(row, slot, int(event["cause"]), was_companys)
     fault = fault_of(row, event, rules, slot, case_id != 0, waited)
     cost = cost_cents(event, rules)
-    rings.book(row, day, day // PERIOD_DAYS, cost, fault, margin_cents(event, rules))
+    margin = margin_cents(event, rules)
+    rings.book(row, day, day // PERIOD_DAYS, cost, fault)
+    rings.earn(row, day // PERIOD_DAYS, margin, margin if kind == FEE else 0, revenue_cents(event))
     if slot >= 0:
         cases.remember_cost(row, slot, day // PERIOD_DAYS, fault, cost)
+    doubtful = fault == UNKNOWN and tells_of_a_defect(row, kind, day, rules)
+    if doubtful:
+        rings.doubt(row, day // PERIOD_DAYS, cost)
     if cases.is_contact(kind):
         short = event["handle_ms"] != ABSENT and event["handle_ms"] <= SHORT_MS
         rings.count_contact(row, ts_ms // HOUR_MS, day, day // PERIOD_DAYS, short)
         if short:
-            gaming.take_short_contact(row, ts_ms, cost, fault, rules)
+            gaming.take_short_contact(row, ts_ms, 0 if doubtful else cost, fault, rules)
     if kind in (PURCHASE, FEE):
         _buy(row, event, day, rules)
-    _remember_contract(row, event)
+    remember_loss(row, kind, margin, day)
+    remember_contract(row, event, rules)
+    try_remedy(row, kind, ts_ms)
     if kind == ABUSE_FLAG:
         until = ts_ms + int(rules["fault_abuse_days"]) * DAY_MS
         row["abuse_until_ms"] = max(int(row["abuse_until_ms"]), until)
@@ -140,17 +148,16 @@ def _buy(row: Row, event: Event, day: int, rules: Rules) -> None:
     if day >= row["day"]:
         row["odds"] = 0.0
     if event["kind"] == FEE:
-        row["life_fee_cents"] += margin_cents(event, rules)
         first = int(row["first_fee_day"])
         row["first_fee_day"] = day if first == NEVER else min(first, day)
         row["last_fee_day"] = max(int(row["last_fee_day"]), day)
         return
     relations.remember_purchase(row, event, day)
-    row["purchases"] += 1
-    row["spent_cents"] += event["amount_cents"]
+    row["purchases"] = min(int(row["purchases"]) + 1, PURCHASES_MOST)
+    row["spent_cents"] = rings.bounded(int(row["spent_cents"]) + int(event["amount_cents"]))
     first = int(row["first_purchase_day"])
     if rings.count_purchase(row, day) and first != NEVER:
-        row["repeat_days"] += 1
+        row["repeat_days"] = min(int(row["repeat_days"]) + 1, PURCHASES_MOST)
         _count_gap(row, day - int(row["last_purchase_day"]), int(rules["churn_season_gap_days"]))
     row["first_purchase_day"] = day if first == NEVER else min(first, day)
     row["last_purchase_day"] = max(int(row["last_purchase_day"]), day)
@@ -165,18 +172,6 @@ def _count_gap(row: Row, days: int, season_days: int) -> None:
     if days >= season_days:
         row["long_gaps"] = min(int(row["long_gaps"]) + 1, cases.COUNT_MAX)
         row["long_gap_days"] += np.uint32(days)
-
-
-@kernel
-def _remember_contract(row: Row, event: Event) -> None:
-    if event["kind"] not in (FEE, CANCEL_REQUEST, ETF_QUERY, CONTRACT_SIGNED):
-        return
-    if event["kind"] == CANCEL_REQUEST:
-        row["cancel_ms"] = max(row["cancel_ms"], event["ts_ms"])
-    if event["contract_end_ms"] != ABSENT:
-        row["contract_end_ms"] = max(row["contract_end_ms"], event["contract_end_ms"])
-    if event["termination_fee_cents"] != ABSENT:
-        row["termination_fee_cents"] = event["termination_fee_cents"]
 
 
 @kernel

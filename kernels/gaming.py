@@ -67,7 +67,10 @@ def counted_cents(cost_cents: int, fault: int, rules: Rules) -> int:
 
 @kernel
 def take_short_contact(row: Row, ts_ms: int, cost_cents: int, fault: int, rules: Rules) -> None:
-    """Set a short contact's cost aside while the suspicion stands; else remember it, for it may begin."""
+    """Set a short contact's cost aside while the suspicion stands; else remember it, for it may begin.
+
+    cost_cents  0 where the cost is in doubt, for then it counts for nothing already
+    """
     counted = counted_cents(cost_cents, fault, rules)
     hour = ts_ms // HOUR_MS
     if row["state"][GAMING] != 0:

@@ -5,8 +5,8 @@ from typing import Final
 from kernels._jit import kernel
 from kernels.attribution import DAY_MS
 from kernels.machine import CLEARED, ENTERED, cross
+from kernels.realign import CAUSE, VALUE
 from kernels.shapes import Records, Row, Rules, Scores
-from kernels.transition import CAUSE, VALUE
 from schemas.codes import Machine
 from schemas.state import PERIOD_DAYS
 

@@ -20,18 +20,17 @@ from kernels.gem import conclude_gem
 from kernels.holds import conclude_hold
 from kernels.machine import write_scores
 from kernels.news import conclude_news
+from kernels.realign import conclude_cause, conclude_value, wants_forward
 from kernels.referral import conclude_referral
 from kernels.relations import appeal_open, appeal_overdue
 from kernels.rings import count_failure
-from kernels.scores import known_worth, score_risk, score_value
+from kernels.scores import known_worth, score_forward, score_risk, score_value
 from kernels.settle import settle
 from kernels.shapes import Records, Row, Rules, Scores
 from kernels.transition import (
     SERVICE,
-    conclude_cause,
     conclude_churn,
     conclude_service,
-    conclude_value,
     wants_worth,
 )
 from schemas.codes import CaseFlag, Moment
@@ -62,6 +61,9 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     told = worth_telling(row, now_ms, listed, rules, scores)
     if wants_worth(row, now_ms, told, rules, scores):
         known_worth(row, day, rules, scores)
+    forward = wants_forward(row, now_ms, rules, scores)
+    if forward:
+        score_forward(row, day, rules, scores)
     at = conclude_value(row, now_ms, rules, scores, out, at)
     at = conclude_churn(row, now_ms, told, rules, scores, out, at)
     at = conclude_service(row, now_ms, told, rules, out, at)
@@ -74,6 +76,8 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     at = conclude_hold(row, now_ms, rules, out, at)
     if at > first:
         known_worth(row, day, rules, scores)
+        if not forward:
+            score_forward(row, day, rules, scores)
         for crossed in range(first, at):
             write_scores(out[crossed], scores)
     return at
@@ -224,14 +228,14 @@ def sweep(
         row["pending"] = 0
         row["pending_moments"] = 0
         calm_ms, quiet_ms = int(row["risk_calm_since_ms"]), int(row["hold_calm_since_ms"])
-        news_ms = int(row["news_told_ms"])
+        news_ms, good_ms = int(row["news_told_ms"]), int(row["value_good_since_ms"])
         first = at
         # An event may be ahead of the tick; what it concluded is not concluded again in its past.
         now_ms = max(tick_ms, int(row["last_event_ms"]))
         at = conclude(row, now_ms, due, rule, score, out, at)
         if at > first or calm_ms != row["risk_calm_since_ms"] or quiet_ms != row["hold_calm_since_ms"]:
             dirty[i] = 1
-        if news_ms != row["news_told_ms"]:
+        if news_ms != row["news_told_ms"] or good_ms != row["value_good_since_ms"]:
             dirty[i] = 1
         for crossed in range(first, at):
             out[crossed]["slot"] = i

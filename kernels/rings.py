@@ -6,7 +6,7 @@ forward empties what leaves the window, so an event older than the window change
 
 from kernels._jit import kernel
 from kernels.shapes import Row
-from schemas.state import DAYS, FAULTS, HOURS, PERIODS
+from schemas.state import DAYS, FAULTS, HOURS, MONEY_MOST_CENTS, PERIODS
 
 COUNT_MAX = 255
 PERIOD_COUNT_MAX = 65_535
@@ -51,6 +51,9 @@ def reach_period(row: Row, period: int) -> bool:
             row["period_contacts"][bucket % PERIODS] = 0
             row["period_margin_cents"][bucket % PERIODS] = 0
             row["period_aside_cents"][bucket % PERIODS] = 0
+            row["period_fee_cents"][bucket % PERIODS] = 0
+            row["period_doubt_cents"][bucket % PERIODS] = 0
+            row["period_revenue_cents"][bucket % PERIODS] = 0
             for fault in range(FAULTS):
                 row["period_cost_cents"][bucket % PERIODS, fault] = 0
         row["period_head"] = period
@@ -92,28 +95,75 @@ def count_purchase(row: Row, day: int) -> bool:
 
 
 @kernel
-def book(row: Row, day: int, period: int, cost_cents: int, fault: int, margin_cents: int) -> None:
-    """Book one event's cost and margin, cents, in the rings and for life."""
-    row["life_cost_cents"][fault] += cost_cents
-    row["life_margin_cents"] += margin_cents
-    if cost_cents != 0 and reach_day(row, day):
+def bounded(cents: int) -> int:
+    """A sum of money, stopped at what a row may hold."""
+    return min(MONEY_MOST_CENTS, max(-MONEY_MOST_CENTS, cents))
+
+
+@kernel
+def book(row: Row, day: int, period: int, cost_cents: int, fault: int) -> None:
+    """Book one event's cost, cents, in the rings and for life."""
+    row["life_cost_cents"][fault] = bounded(int(row["life_cost_cents"][fault]) + cost_cents)
+    if cost_cents == 0:
+        return
+    if reach_day(row, day):
         at = day % DAYS
         row["day_cost_cents"][at] = min(int(row["day_cost_cents"][at]) + cost_cents, MONEY_MAX)
-    if (cost_cents != 0 or margin_cents != 0) and reach_period(row, period):
+    if reach_period(row, period):
         at = period % PERIODS
-        row["period_cost_cents"][at, fault] += cost_cents
-        row["period_margin_cents"][at] += margin_cents
+        row["period_cost_cents"][at, fault] = bounded(int(row["period_cost_cents"][at, fault]) + cost_cents)
+
+
+@kernel
+def earn(row: Row, period: int, margin_cents: int, fee_cents: int, revenue_cents: int) -> None:
+    """Book one event's margin, how much of it is a fee's, and its revenue, cents, in the ring and for life."""
+    row["life_margin_cents"] = bounded(int(row["life_margin_cents"]) + margin_cents)
+    row["life_fee_cents"] = bounded(int(row["life_fee_cents"]) + fee_cents)
+    if (margin_cents != 0 or revenue_cents != 0) and reach_period(row, period):
+        at = period % PERIODS
+        row["period_margin_cents"][at] = bounded(int(row["period_margin_cents"][at]) + margin_cents)
+        row["period_fee_cents"][at] = bounded(int(row["period_fee_cents"][at]) + fee_cents)
+        row["period_revenue_cents"][at] = bounded(int(row["period_revenue_cents"][at]) + revenue_cents)
+
+
+@kernel
+def doubt(row: Row, period: int, cost_cents: int) -> None:
+    """Remember a cost of unknown fault, booked just before, as one that tells of a defect."""
+    if cost_cents != 0 and reach_period(row, period):
+        at = period % PERIODS
+        row["period_doubt_cents"][at] = bounded(int(row["period_doubt_cents"][at]) + cost_cents)
 
 
 @kernel
 def move(row: Row, period: int, cents: int, before: int, after: int) -> None:
     """Book cents of a period under another fault, in the ring (if it still holds the period) and for life."""
-    row["life_cost_cents"][before] -= cents
-    row["life_cost_cents"][after] += cents
+    row["life_cost_cents"][before] = bounded(int(row["life_cost_cents"][before]) - cents)
+    row["life_cost_cents"][after] = bounded(int(row["life_cost_cents"][after]) + cents)
     head = int(row["period_head"])
     if head - PERIODS < period <= head:
-        row["period_cost_cents"][period % PERIODS, before] -= cents
-        row["period_cost_cents"][period % PERIODS, after] += cents
+        cost = row["period_cost_cents"][period % PERIODS]
+        cost[before] = bounded(int(cost[before]) - cents)
+        cost[after] = bounded(int(cost[after]) + cents)
+
+
+@kernel
+def contacts_of_days(row: Row, first: int, last: int) -> int:
+    """Contacts on the days ``first`` to ``last``, as far as the ring holds them."""
+    head = int(row["day_head"])
+    total = 0
+    for day in range(max(first, head - DAYS + 1), min(last, head) + 1):
+        total += int(row["day_contacts"][day % DAYS])
+    return total
+
+
+@kernel
+def purchases_of_days(row: Row, first: int, last: int) -> int:
+    """Purchases on the days ``first`` to ``last``, as far as the ring holds them."""
+    head = int(row["day_head"])
+    total = 0
+    for day in range(max(first, head - DAYS + 1), min(last, head) + 1):
+        total += int(row["day_purchases"][day % DAYS])
+    return total
 
 
 @kernel

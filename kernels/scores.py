@@ -3,12 +3,23 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kernels._jit import kernel
-from kernels.alive import gone_probability
+from kernels.alive import gone_probability, purchases_if_alive
 from kernels.churn import risk
 from kernels.elementary import expm1, log, round_half_even
 from kernels.lifetime import dert_if_alive, expected_spend
+from kernels.nets import (
+    DAYS_A_YEAR,
+    awaited_cents,
+    fee_year_cents,
+    first_full_period,
+    holds_period,
+    judged_nets,
+    own_cost_cents,
+    recent_cost_cents,
+)
 from kernels.settle import hazard, to_ppm
 from kernels.shapes import Row, Rules, Scores
 from kernels.value import destroyer_posterior
@@ -16,74 +27,105 @@ from schemas.codes import Fault
 from schemas.state import FAULTS, NEVER, PERIOD_DAYS, PERIODS
 
 COMPANY: Final = int(Fault.COMPANY)
-CUSTOMER: Final = int(Fault.CUSTOMER)
-SHARED: Final = int(Fault.SHARED)
-UNKNOWN: Final = int(Fault.UNKNOWN)
-DAYS_A_YEAR: Final = 365.25
 WEEKS_A_YEAR: Final = 52.1775
 LEAST_FEE_WEEKS: Final = 4.0
-
-
-@kernel
-def adjusted_net_cents(row: Row, period: int, unknown_share: float) -> int:
-    """Margin less every cost the company did not cause; unknown counts by its share. 0 outside the ring.
-
-    What was set aside as the cost of a suspected burst counts for nothing, up to all the period's cost.
-    """
-    head = int(row["period_head"])
-    if not head - PERIODS < period <= head:
-        return 0
-    at = period % PERIODS
-    cost = row["period_cost_cents"][at]
-    unknown = round_half_even(float(cost[UNKNOWN]) * unknown_share)
-    counted = int(cost[CUSTOMER]) + int(cost[SHARED]) + unknown
-    return int(row["period_margin_cents"][at]) - max(0, counted - int(row["period_aside_cents"][at]))
 
 
 @kernel
 def score_value(row: Row, day: int, rules: Rules, scores: Scores) -> None:
     """Fill the value half of ``scores``: the posterior over full periods, the year, the company's share."""
     period = day // PERIOD_DAYS
-    first_day = int(row["first_day"])
-    first = first_day // PERIOD_DAYS + (0 if first_day % PERIOD_DAYS == 0 else 1)
-    head = int(row["period_head"])
-    share = float(rules["value_unknown_share"])
-    nets = np.zeros(PERIODS, np.int64)
-    n = contacts = with_contact = 0
-    for full in range(max(first, period - PERIODS + 1), period):
-        nets[n] = adjusted_net_cents(row, full, share)
-        n += 1
-        if head - PERIODS < full <= head:
+    nets, served = np.empty(PERIODS, np.int64), np.empty(PERIODS, np.int64)
+    scores["invested_cents"], scores["awaited_cents"] = judged_nets(row, day, rules, nets, served)
+    oldest = max(first_full_period(row), period - PERIODS + 1)
+    n = max(0, period - oldest)
+    contacts = with_contact = 0
+    for full in range(oldest, period):
+        if holds_period(row, full):
             here = int(row["period_contacts"][full % PERIODS])
             contacts += here
             with_contact += 1 if here > 0 else 0
     negative, mean = destroyer_posterior(
-        nets,
+        nets[PERIODS - 1 - n :],
         n,
         float(rules["value_prior_mean_cents"]),
         float(rules["value_prior_variance_cents2"]),
         float(rules["value_prior_weight"]),
         float(rules["value_prior_freedom"]),
     )
-    year = company = total = margin = year_contacts = 0
-    for any_period in range(period - PERIODS + 1, period + 1):
-        year += adjusted_net_cents(row, any_period, share)
-        if head - PERIODS < any_period <= head:
-            cost = row["period_cost_cents"][any_period % PERIODS]
-            year_contacts += int(row["period_contacts"][any_period % PERIODS])
-            margin += int(row["period_margin_cents"][any_period % PERIODS])
-            company += int(cost[COMPANY])
-            for fault in range(FAULTS):
-                total += int(cost[fault])
+    year = 0
+    for at in range(PERIODS):
+        year += int(nets[at])
     scores["p_negative_ppm"] = to_ppm(negative)
     scores["year_cents"] = round_half_even(mean * DAYS_A_YEAR / PERIOD_DAYS)
     scores["net_year_cents"] = year
-    scores["raw_net_year_cents"] = margin - total
-    scores["company_ppm"] = to_ppm(company / total) if total > 0 else 0
     scores["periods"] = n
     scores["contacts"] = contacts
     scores["contact_periods"] = with_contact
-    scores["year_contacts"] = year_contacts
+    scores["forward_year_cents"] = 0
+    _sum_the_year(row, period, served, rules, scores)
+
+
+@kernel
+def _sum_the_year(row: Row, period: int, served: NDArray[np.int64], rules: Rules, scores: Scores) -> None:
+    """Fill what the year's ring says as it stands: raw net, company's share, revenue, contacts, cover by fees."""
+    company = total = margin = contacts = revenue = fees = own = 0
+    share = float(rules["value_unknown_share"])
+    for one in range(period - PERIODS + 1, period + 1):
+        if not holds_period(row, one):
+            continue
+        at = one % PERIODS
+        contacts += int(row["period_contacts"][at])
+        margin += int(row["period_margin_cents"][at])
+        revenue += int(row["period_revenue_cents"][at])
+        fees += int(row["period_fee_cents"][at])
+        own += own_cost_cents(row, one, share) + int(served[one - period + PERIODS - 1])
+        company += int(row["period_cost_cents"][at, COMPANY])
+        for fault in range(FAULTS):
+            total += int(row["period_cost_cents"][at, fault])
+    scores["raw_net_year_cents"] = margin - total
+    scores["company_cents"] = company
+    scores["company_ppm"] = to_ppm(company / total) if total > 0 else 0
+    scores["year_contacts"] = contacts
+    scores["revenue_year_cents"] = revenue
+    scores["fee_cover_ppm"] = to_ppm(max(0, fees) / own) if fees != 0 and own > 0 else NEVER
+
+
+@kernel
+def score_forward(row: Row, day: int, rules: Rules, scores: Scores) -> None:
+    """Fill the year ahead, if the customer stays: fees and purchases to come, less the recent cost to serve."""
+    sales = 0.0
+    bought = int(row["purchases"])
+    spent = float(row["spent_cents"])
+    if bought > 0 and spent > 0.0:
+        earned = int(row["life_margin_cents"]) - int(row["life_fee_cents"]) + awaited_cents(row, day, rules)
+        to_come = purchases_if_alive(
+            float(rules["lifetime_purchase_shape"]),
+            float(rules["lifetime_purchase_scale_weeks"]),
+            float(rules["lifetime_leave_a"]),
+            float(rules["lifetime_leave_b"]),
+            True,
+            float(row["repeat_days"]),
+            max(0, day - int(row["first_purchase_day"])) / 7.0,
+            WEEKS_A_YEAR,
+        )
+        rate = min(1.0, max(-1.0, float(earned) / spent))
+        sales = to_come * spend_to_come(row, rules) * rate
+    cost = recent_cost_cents(row, day, rules)
+    scores["forward_year_cents"] = round_half_even(sales) + fee_year_cents(row, day) - cost
+
+
+@kernel
+def spend_to_come(row: Row, rules: Rules) -> float:
+    """Spend to expect of one purchase, cents."""
+    bought = float(row["purchases"])
+    return expected_spend(
+        float(rules["lifetime_spend_p"]),
+        float(rules["lifetime_spend_q"]),
+        float(rules["lifetime_spend_v_cents"]),
+        bought,
+        float(row["spent_cents"]) / bought,
+    )
 
 
 @kernel
@@ -119,14 +161,7 @@ def worth_cents(row: Row, day: int, rules: Rules) -> int:
             horizon,
             discount,
         )
-        spend = expected_spend(
-            float(rules["lifetime_spend_p"]),
-            float(rules["lifetime_spend_q"]),
-            float(rules["lifetime_spend_v_cents"]),
-            float(bought),
-            spent / bought,
-        )
-        worth += to_come * spend * rate
+        worth += to_come * spend_to_come(row, rules) * rate
     if row["first_fee_day"] != NEVER:
         weeks = max(LEAST_FEE_WEEKS, (day - int(row["first_fee_day"])) / 7.0)
         ahead = -expm1(-discount * horizon) / discount if discount > 0.0 else horizon
@@ -168,13 +203,7 @@ def could_be_worth(row: Row, day: int, least_cents: float, rules: Rules) -> bool
         age_weeks = max(0, day - int(row["first_purchase_day"])) / 7.0
         rate = float(rules["lifetime_purchase_shape"]) + float(row["repeat_days"])
         rate /= float(rules["lifetime_purchase_scale_weeks"]) + age_weeks
-        spend = expected_spend(
-            float(rules["lifetime_spend_p"]),
-            float(rules["lifetime_spend_q"]),
-            float(rules["lifetime_spend_v_cents"]),
-            float(bought),
-            float(row["spent_cents"]) / bought,
-        )
+        spend = spend_to_come(row, rules)
         share = 0.0
         if row["spent_cents"] > 0:
             share = min(

@@ -14,49 +14,11 @@ from kernels.shapes import Records, Row, Rules, Scores
 from schemas.codes import Machine, Moment
 from schemas.state import NEVER
 
-VALUE: Final = int(Machine.VALUE)
 CHURN: Final = int(Machine.CHURN)
 SERVICE: Final = int(Machine.SERVICE)
-CAUSE: Final = int(Machine.CAUSE)
 CANCEL_BIT: Final = 1 << int(Moment.CANCEL_REQUESTED)
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
-
-
-@kernel
-def conclude_value(row: Row, now_ms: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
-    """Value-destroyer: enter on proof, never on the company's own doing; leave when the proof is gone."""
-    state = int(row["state"][VALUE])
-    negative = int(scores["p_negative_ppm"])
-    company = int(scores["company_ppm"])
-    if state == 0:
-        if (
-            now_ms >= row["cooldown_until_ms"][VALUE]
-            and scores["periods"] >= rules["value_min_periods"]
-            and negative >= to_ppm(rules["value_enter_probability"])
-            and scores["year_cents"] <= rules["value_enter_annual_cents"]
-            and scores["contacts"] >= rules["value_min_contacts"]
-            and scores["contact_periods"] >= rules["value_min_contact_periods"]
-            and scores["net_year_cents"] <= rules["value_bottom_net_cents"]
-            and company < to_ppm(rules["value_company_share_enter"])
-        ):
-            return cross(row, VALUE, ENTERED, 1, now_ms, 0, out, at)
-        return at
-    dwelt = now_ms - int(row["since_ms"][VALUE]) >= int(rules["value_dwell_days"]) * DAY_MS
-    if dwelt and (
-        negative < to_ppm(rules["value_clear_probability"])
-        or company >= to_ppm(rules["value_company_share_clear"])
-    ):
-        row["cooldown_until_ms"][VALUE] = now_ms + int(rules["value_cooldown_days"]) * DAY_MS
-        return cross(row, VALUE, CLEARED, 0, now_ms, 0, out, at)
-    if (
-        state == 1
-        and negative >= to_ppm(rules["value_enter_probability"])
-        and scores["year_cents"] <= rules["value_severe_annual_cents"]
-        and company < to_ppm(rules["value_company_share_enter"])
-    ):
-        return cross(row, VALUE, ESCALATED, 2, now_ms, 0, out, at)
-    return at
 
 
 @kernel
@@ -114,27 +76,6 @@ def _rises(row: Row, now_ms: int, risk_ppm: int, rules: Rules) -> bool:
     later_day = now_ms // DAY_MS > int(row["since_ms"][CHURN]) // DAY_MS
     jumped = risk_ppm - int(row["risk_day_start_ppm"]) >= to_ppm(rules["churn_jump_probability"])
     return later_day and jumped and risk_ppm >= to_ppm(rules["churn_jump_floor_probability"])
-
-
-@kernel
-def conclude_cause(row: Row, now_ms: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
-    """Fix the cause: the customer costs more than they bring, and it is the company's own doing."""
-    company = int(scores["company_ppm"])
-    net = int(scores["raw_net_year_cents"])
-    if row["state"][CAUSE] == 0:
-        if (
-            now_ms >= row["cooldown_until_ms"][CAUSE]
-            and company >= to_ppm(rules["value_company_share_enter"])
-            and net <= rules["value_enter_annual_cents"]
-            and scores["year_contacts"] >= rules["value_min_contacts"]
-        ):
-            return cross(row, CAUSE, ENTERED, 1, now_ms, 0, out, at)
-        return at
-    dwelt = now_ms - int(row["since_ms"][CAUSE]) >= int(rules["value_dwell_days"]) * DAY_MS
-    if dwelt and (company < to_ppm(rules["value_cause_share_clear"]) or net > 0):
-        row["cooldown_until_ms"][CAUSE] = now_ms + int(rules["value_cooldown_days"]) * DAY_MS
-        return cross(row, CAUSE, CLEARED, 0, now_ms, 0, out, at)
-    return at
 
 
 @kernel

@@ -18,7 +18,7 @@ KINDS = tuple(
     f"{name}_{change.name.lower()}"
     for machine, name in ALERT_NAMES.items()
     for change in Change
-    if change is not Change.ESCALATED or len(STATE_NAMES[machine]) == 3
+    if change is not Change.ESCALATED or len(STATE_NAMES[machine]) >= 3
 )
 
 
@@ -91,6 +91,8 @@ class Alert:
     net_year_cents: int
     raw_net_year_cents: int
     company_share_ppm: int
+    forward_year_cents: int
+    fee_cover_ppm: int | None
     worth_cents: int
     at_risk_cents: int
     savable_cents: int

@@ -171,7 +171,7 @@ class Change(IntEnum):
 
 
 STATE_NAMES = {
-    Machine.VALUE: ("neutral", "value_destroyer", "value_destroyer_severe"),
+    Machine.VALUE: ("neutral", "value_destroyer", "value_destroyer_severe", "value_destroyer_lasting"),
     Machine.CHURN: ("calm", "churn_risk", "churn_risk_high"),
     Machine.SERVICE: ("served", "failed", "failed_again"),
     Machine.CAUSE: ("neutral", "fix_the_cause"),
@@ -324,6 +324,16 @@ class CaseFlag(IntFlag):
     TICKET = 512
     REPEAT = 1024
     LOCKED_OUT = 2048
+    PROMISE_BROKEN = 4096
+    APPEALED = 8192
+
+
+class Remedy(IntFlag):
+    """What was tried for a customer who costs more than they bring, beside asking them to go."""
+
+    SELF_SERVICE = 1
+    CHARGE = 2
+    CONCESSION = 4
 
 
 class Control(IntEnum):

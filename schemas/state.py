@@ -28,6 +28,9 @@ CASE_PERIODS = 3
 
 NEVER = -1
 
+MONEY_MOST_CENTS = 10**17
+"""Where every sum of money in a row stops, up and down: a million events of the most that one may carry."""
+
 CUSTOMER = np.dtype(
     [
         # how far the row is settled, and what was heard first and last
@@ -50,6 +53,8 @@ CUSTOMER = np.dtype(
         ("period_cost_cents", "<i8", (PERIODS, FAULTS)),
         ("period_fee_cents", "<i8", PERIODS),
         ("period_aside_cents", "<i8", PERIODS),
+        ("period_doubt_cents", "<i8", PERIODS),
+        ("period_revenue_cents", "<i8", PERIODS),
         # a lifetime of buying
         ("first_purchase_day", "<i4"),
         ("last_purchase_day", "<i4"),
@@ -142,6 +147,10 @@ CUSTOMER = np.dtype(
         ("cooldown_until_ms", "<i8", MACHINES),
         ("episode", "<u4", MACHINES),
         ("change", "<u4", MACHINES),
+        # of the present value episode: when it began, since when the year ahead pays, which remedies were tried
+        ("value_entered_ms", "<i8"),
+        ("value_good_since_ms", "<i8"),
+        ("remedies", "<u1"),
         ("failed_moments", "<u4"),
         ("failed_last_ms", "<i8"),
         ("recovered_ms", "<i8"),
@@ -199,17 +208,26 @@ SCORES = np.dtype(
         ("year_cents", "<i8"),
         ("net_year_cents", "<i8"),
         ("raw_net_year_cents", "<i8"),
+        ("company_cents", "<i8"),
         ("company_ppm", "<i8"),
         ("periods", "<i8"),
         ("contacts", "<i8"),
         ("contact_periods", "<i8"),
         ("year_contacts", "<i8"),
+        ("revenue_year_cents", "<i8"),
+        ("invested_cents", "<i8"),
+        ("awaited_cents", "<i8"),
+        ("fee_cover_ppm", "<i8"),
+        ("forward_year_cents", "<i8"),
         ("worth_cents", "<i8"),
         ("at_risk_cents", "<i8"),
         ("savable_cents", "<i8"),
     ]
 )
-"""What is concluded from a row at one time; shares and probabilities in parts per million."""
+"""What is concluded from a row at one time; shares and probabilities in parts per million.
+
+``fee_cover_ppm`` is ``NEVER`` where there are no fees or no cost to cover.
+"""
 
 CROSSING = np.dtype(
     [

@@ -15,6 +15,7 @@ from schemas.policy import Policy
 from schemas.state import CASES
 from streams import relations
 from streams.gestures import FELT, has_defect, is_silent_defect
+from streams.realign import value_actions
 from streams.relations import RELATIONS
 
 MOST_ACTIONS = 3
@@ -124,8 +125,7 @@ def of(
     if machine in RELATIONS:
         return relations.actions_of(machine, crossing, policy)
     if machine is codes.Machine.VALUE:
-        severe = crossing["after"] == 2
-        return ("account_review", "charge_for_service") if severe else ("self_service_shift", "account_review")
+        return value_actions(crossing, row, policy)
     if machine is codes.Machine.CAUSE:
         return ("fix_glaring_problem", "single_owner")
     if machine is codes.Machine.SERVICE and moment is not None:

@@ -8,6 +8,7 @@ from kernels import economics
 from schemas import codes
 from schemas.alerts import Alert, Hold
 from schemas.policy import Policy
+from schemas.state import NEVER
 from streams import actions, clearpath, gestures, relations, words
 from streams.reasons import evidence_of
 from streams.survey import Known, Survey
@@ -82,6 +83,8 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool, sur
         net_year_cents=int(crossing["net_year_cents"]),
         raw_net_year_cents=int(crossing["raw_net_year_cents"]),
         company_share_ppm=int(crossing["company_ppm"]),
+        forward_year_cents=int(crossing["forward_year_cents"]),
+        fee_cover_ppm=int(crossing["fee_cover_ppm"]) if crossing["fee_cover_ppm"] != NEVER else None,
         worth_cents=int(crossing["worth_cents"]),
         at_risk_cents=int(crossing["at_risk_cents"]),
         driver=relations.driver(machine, crossing, row, policy, moment),

@@ -13,8 +13,9 @@ from kernels.settle import to_ppm
 from schemas import codes
 from schemas.alerts import Evidence
 from schemas.policy import Policy
-from schemas.state import CASES, PERIODS, REFERENCES
+from schemas.state import CASES, REFERENCES
 from streams import relations
+from streams.realign import value_evidence, year_of
 from streams.relations import RELATIONS
 
 MOST_EVIDENCE = 5
@@ -162,27 +163,19 @@ def _money(machine: codes.Machine, crossing: Any, row: Any, policy: Policy) -> l
     """The year's money by fault, and how often the customer came.
 
     The contributions add up to the net that was judged: the raw one for ``fix_the_cause``, for value the one
-    without the company's cost and with the benefit of the doubt (up to a cent a period of rounding).
+    without the company's cost, with the benefit of the doubt and with investments spread over time.
     """
-    period = int(row["day"]) // 28
-    held = [
-        bucket % PERIODS
-        for bucket in range(period - PERIODS + 1, period + 1)
-        if int(row["period_head"]) - PERIODS < bucket <= int(row["period_head"])
-    ]
-    margin = float(sum(int(row["period_margin_cents"][at]) for at in held))
-    out = [Evidence("margin", margin, "cents", "364 d", margin)]
-    for fault in codes.Fault:
-        cents = sum(int(row["period_cost_cents"][at, fault]) for at in held)
-        companys = fault is codes.Fault.COMPANY
-        counted = float(-cents) if machine is codes.Machine.CAUSE or not companys else 0.0
-        if fault is codes.Fault.UNKNOWN and machine is codes.Machine.VALUE:
-            counted = float(round(counted * float(policy.record["value_unknown_share"][0])))
-        out.append(Evidence(f"cost_{fault.name.lower()}", float(cents), "cents", "364 d", counted))
-    behind = _references(row, (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL))
-    contacts, window = int(crossing["contacts"]), f"{int(crossing['periods'])} x 28 d"
     if machine is codes.Machine.CAUSE:
+        year = year_of(row, policy)
+        out = [Evidence("margin", float(year.margin), "cents", "364 d", float(year.margin))]
+        for fault in codes.Fault:
+            cents = float(year.cost[fault])
+            out.append(Evidence(f"cost_{fault.name.lower()}", cents, "cents", "364 d", -cents))
         contacts, window = int(crossing["year_contacts"]), "364 d"
+    else:
+        out = value_evidence(crossing, row, policy)
+        contacts, window = int(crossing["contacts"]), f"{int(crossing['periods'])} x 28 d"
+    behind = _references(row, (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL))
     out.append(Evidence("contacts", float(contacts), "contacts", window, 0.0, behind))
     return out
 

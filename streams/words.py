@@ -60,6 +60,11 @@ REASONS: dict[str, str] = {
     "cost_customer": "cost that the customer caused",
     "cost_shared": "cost of ordinary service",
     "cost_unknown": "cost of unknown cause",
+    "invested": "cost of the first months that fees will pay for",
+    "awaited": "loss of a sale that later ones earn back",
+    "fee_cover": "share of the cost to serve that fees cover",
+    "revenue": "revenue of the year",
+    "reach": "public reviews and referrals",
     "contacts": "contacts",
     "short_contacts": "most of the day's contacts were very short",
     "asked_to_leave": "they asked about leaving",
@@ -79,7 +84,6 @@ REASONS: dict[str, str] = {
     "repeat_purchases": "they buy again and again",
     "top_product_line": "a product line they buy most",
     "expected_year": "a good year expected",
-    "revenue": "a small revenue",
     "praise_or_growth": "they praised us, or they grow",
     "unthanked_referral": "they brought us someone and were not thanked",
     "price_ratio": "what was offered is dearer",
@@ -106,10 +110,10 @@ ACTIONS: dict[str, str] = {
     "unlock": "Take the lock off, or make it work with what they have.",
     "apologise_in_person": "Apologise in person, today.",
     "call_back_now": "Call back now, and say sorry for the delay.",
-    "charge_for_service": "Propose a fee that covers the service.",
+    "charge_for_service": "Propose a fee that covers the service, at the next renewal.",
     "escalate_to_supervisor": "Let a supervisor take over and call today.",
     "fix_glaring_problem": "Have the cause repaired; it is ours.",
-    "human_review_realign": "Let a person review, with the customer, how to go on; letting go is the last choice.",
+    "human_review_realign": "Let people review the relation, one customer at a time: what was tried, what next.",
     "keep_the_promise": "Keep the promise, or make good for it.",
     "lend_a_replacement": "Lend a replacement until the repair is back.",
     "name_a_date": "Name a date, and hold it.",
@@ -154,7 +158,7 @@ MOST_PATHS_TOLD = 2
 
 TITLES = {
     "value_destroyer_entered": "costs exceed margin",
-    "value_destroyer_escalated": "costs exceed margin by far",
+    "value_destroyer_escalated": "costs exceed margin by far, or for long",
     "value_destroyer_cleared": "costs no longer exceed margin",
     "churn_risk_entered": "at risk of leaving",
     "churn_risk_escalated": "very likely to leave",
@@ -221,7 +225,8 @@ def in_words(alert: Alert, currency: str = "USD") -> Words:
     if alert.kind.startswith("value_destroyer"):
         year = money(alert.expected_year_cents, currency)
         intro = f"A year is expected to bring {year}; costs that we caused are left out."
-        happened = _money_told(alert, currency, intro)
+        ahead = f"The year ahead, if they stay: {money(alert.forward_year_cents, currency)}."
+        happened = (*_money_told(alert, currency, intro), ahead, *_reach(alert))
     elif alert.kind.startswith("fix_the_cause"):
         year, share = money(alert.raw_net_year_cents, currency), percent(alert.company_share_ppm)
         happened = _money_told(alert, currency, f"The year brought {year}; we caused {share} of the cost.")
@@ -300,6 +305,12 @@ def _money_told(alert: Alert, currency: str, intro: str) -> tuple[str, ...]:
             told.append(f"{round(one.value)} contacts")
     counted = (f"Counted: {'; '.join(told)}.",) if told else ()
     return (intro, *counted)
+
+
+def _reach(alert: Alert) -> tuple[str, ...]:
+    """Who would hear of a hard measure."""
+    told = sum(round(one.value) for one in alert.evidence if one.name == "reach")
+    return (f"They spoke of us to others {told} times; a hard measure would be told too.",) if told else ()
 
 
 def _spaced(code: str) -> str:

@@ -79,6 +79,8 @@ ALERT_FIELDS: dict[str, str] = {
     "net_year_cents": "net of the last 13 periods of 28 days, without what the company caused, cents",
     "raw_net_year_cents": "the same with every cost, the company's own doing too, cents",
     "company_share_ppm": "share of those periods' cost that the company caused, parts per million",
+    "forward_year_cents": "what the year ahead brings if the customer stays, at the recent cost to serve, cents",
+    "fee_cover_ppm": "share of the year's cost to serve, ours left out, that fees cover; null with no fees",
     "worth_cents": "margin still to come if the customer is alive and stays, discounted, cents",
     "at_risk_cents": "`worth_cents` times `risk_ppm`, cents",
     "savable_cents": "`worth_cents` times the part of the risk that lies ahead (risk less gone), cents",
@@ -118,7 +120,8 @@ INCIDENT_FIELDS: dict[str, str] = {
 
 EVIDENCE_FIELDS: dict[str, str] = {
     "name": "a kind of evidence, a moment, `silence` or another term of the risk, `margin`, `contacts`, "
-    "`price_ratio`, a `cost_` column, a plain fact; of churn risk also `baseline` (anyone's) and `rest`",
+    "`price_ratio`, a `cost_` column, `invested`, `awaited`, `set_aside`, `fee_cover`, `revenue`, `reach`, "
+    "a plain fact; of churn risk also `baseline` (anyone's) and `rest`",
     "value": "how much was found, in `unit`",
     "unit": "`decayed count`, `log1p(weeks)`, `days`, `cents`, `contacts`, `percent`, `moment`, "
     "or what a term or a fact counts",

@@ -50,6 +50,7 @@ Physics = np.void
 PURCHASE = int(Kind.PURCHASE)
 RETURN = int(Kind.RETURN)
 FEE = int(Kind.MAINTENANCE_FEE)
+SIGNED = int(Kind.CONTRACT_SIGNED)
 CANCEL = int(Kind.CANCEL_REQUEST)
 ETF_QUERY = int(Kind.ETF_QUERY)
 ABUSE_FLAG = int(Kind.ABUSE_FLAG)
@@ -100,6 +101,11 @@ def live(
 def spend_the_day(c: Life, p: Physics, out: Notes, day: int) -> None:
     """Everything that may happen to a customer on one day, but leaving."""
     shop(c, p, out, day)
+    if p["contracts_told"] == 1 and c["contract"] == 1 and day == c["start"]:
+        at = put(c, out, START_MS + day * DAY_MS + HOUR_MS // 2, SIGNED, NO_ONE)
+        out[at, AMOUNT] = np.int64(c["fee_cents"])
+        out[at, MARGIN] = np.int64(FEE_MARGIN * c["fee_cents"])
+        out[at, CONTRACT_END] = START_MS + (c["start"] + CONTRACT_DAYS) * DAY_MS
     since = day - c["fees_from"]
     if c["contract"] == 1 and since >= 0 and (since - c["fee_phase"]) % 28 == 0:
         at = put(c, out, START_MS + day * DAY_MS + HOUR_MS, FEE, NO_ONE)

@@ -29,6 +29,7 @@ PARAMETERS: dict[str, tuple[float, str]] = {
     "marquis_share": (0.008, "famous names: large revenue at a thin margin, and calls every third day"),
     "relay_share": (0.0, "honest customers who call through a relay: one talk makes many short calls"),
     "yearly_share": (0.0, "customers who buy in one season of the year"),
+    "contracts_told": (0.0, "1: signing a contract is an event, with its fee, its rhythm and its end"),
     "onboarding_share": (0.0, "contract customers with heavy support before the fees begin"),
     # buying
     "mean_gap_days": (45.0, "mean days between purchases; gamma (shape 1.3) rates over customers"),

@@ -21,6 +21,8 @@ PROMISED: tuple[tuple[str, str, Callable[[float, float], bool], float], ...] = (
     ("failure_driven", "victims_mislabelled", AT_MOST, 0.04),
     ("failure_driven", "reentries", AT_MOST, 0.02),
     ("miscoded", "victims_mislabelled", AT_MOST, 0.08),
+    *((world, "destroyer_precision", AT_LEAST, 0.90) for world in ("onboarding", "onboarding_untold")),
+    *((world, "victims_mislabelled", AT_MOST, 0.04) for world in ("onboarding", "onboarding_untold", "sparse")),
 )
 """World, metric, direction, figure; all of ``whaleline``."""
 

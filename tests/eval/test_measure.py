@@ -126,8 +126,8 @@ def test_a_fit_sees_nothing_of_the_test_and_is_refused_where_there_is_too_little
 def test_a_missed_target_is_said():
     figures = {metric: {"mean": 0.5, "sd": 0.0} for metric in METRICS}
     worse = {**figures, "auc": {"mean": 0.45, "sd": 0.0}}
-    found = list(targets_judged({"sparse": {"whaleline": worse, "bgnbd": figures}}))
-    assert found == [(False, "sparse: auc is -0.050 beside BG/NBD, wanted at least 0 above")]
+    found = list(targets_judged({"seasonal": {"whaleline": worse, "bgnbd": figures}}))
+    assert found == [(False, "seasonal: auc is -0.050 beside BG/NBD, wanted at least 0 above")]
 
 
 def test_the_page_says_of_the_worlds_what_the_code_says():

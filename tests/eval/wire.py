@@ -60,7 +60,7 @@ def _particular(kind: Kind, said: dict[str, int], told: dict[str, Any]) -> None:
         told["score"], told["scale"] = said["score"], 5
     elif kind is Kind.REVIEW:
         told["stars"] = said["score"]
-    elif kind is Kind.MAINTENANCE_FEE:
+    elif kind in (Kind.MAINTENANCE_FEE, Kind.CONTRACT_SIGNED):
         told["period_ms"] = 28 * DAY_MS
     elif kind in (Kind.FAULT_OPENED, Kind.FAULT_CLOSED):
         told["fault_id"] = _FAULT

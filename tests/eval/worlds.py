@@ -122,12 +122,24 @@ def seasonal() -> World:
     )
 
 
+ONBOARDING_CHANGES = {"onboarding_share": 0.55, "defect_chance": 0.05, "old_share": 0.25, "join_until_day": 640.0}
+
+
 def onboarding() -> World:
     """Give a company that sets its contract customers up for three months before their fees begin."""
     return World(
         "onboarding",
         "55 % are contract customers with some 22 long contacts in their first 90 days; the fees pay for it later",
-        {"onboarding_share": 0.55, "defect_chance": 0.05, "old_share": 0.25, "join_until_day": 640.0},
+        {**ONBOARDING_CHANGES, "contracts_told": 1.0},
+    )
+
+
+def onboarding_untold() -> World:
+    """Give the same company with a feed that tells of no contract: only paid fees are seen."""
+    return World(
+        "onboarding_untold",
+        "as onboarding, but nobody tells of the contracts: only paid fees are seen",
+        ONBOARDING_CHANGES,
     )
 
 
@@ -170,7 +182,8 @@ def sparse() -> World:
 WORLDS: dict[str, Callable[[], World]] = {
     one.__name__: one
     for one in (
-        *(failure_driven, price_driven, seasonal, onboarding, bad_release, heavy_callers, miscoded, sparse),
+        *(failure_driven, price_driven, seasonal, onboarding, onboarding_untold),
+        *(bad_release, heavy_callers, miscoded, sparse),
     )
 }
 

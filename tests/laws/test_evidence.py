@@ -26,7 +26,7 @@ FITTED = (
 )
 
 
-def adds_up(alert: Alert, unknown_share: float = 0.5) -> bool:
+def adds_up(alert: Alert) -> bool:
     """Whether the contributions add up to the log-odds of the risk, or to the net that was judged."""
     told = math.fsum(one.contribution for one in alert.evidence)
     if alert.kind.startswith("churn_risk"):
@@ -34,8 +34,7 @@ def adds_up(alert: Alert, unknown_share: float = 0.5) -> bool:
         return abs(risk * 1_000_000 - alert.risk_ppm) <= 0.5 + 1e-6 * 1_000_000 * risk * (1 - risk)
     if alert.kind.startswith("fix_the_cause"):
         return told == alert.raw_net_year_cents
-    # Half of an unknown cent is rounded a period, the sum over the year once.
-    return abs(told - alert.net_year_cents) <= 13
+    return told == alert.net_year_cents
 
 
 def churn_and_value(alerts: list[Alert]) -> list[Alert]:

@@ -2,7 +2,7 @@
 
 from schemas import state
 from schemas.codes import CaseFlag, Cause, Fault
-from tests.oracle.rows import Heard, Row
+from tests.oracle.rows import Heard, Row, stopped
 
 COMPANY_FLAGS = (
     CaseFlag.DEFECT
@@ -14,6 +14,8 @@ COMPANY_FLAGS = (
     | CaseFlag.REPEAT
     | CaseFlag.UNANSWERED
     | CaseFlag.LOCKED_OUT
+    | CaseFlag.PROMISE_BROKEN
+    | CaseFlag.APPEALED
 )
 BY_HAND = {Cause.COMPANY: Fault.COMPANY, Cause.CUSTOMER: Fault.CUSTOMER, Cause.NEUTRAL: Fault.SHARED}
 
@@ -39,7 +41,8 @@ def remember(row: Row, slot: int, period: int, fault: Fault, cents: int) -> None
             row.case_period[slot] = period
         at = period - row.case_period[slot]
         if at in range(state.CASE_PERIODS):
-            row.case_cost_cents[slot][at][fault] += cents
+            costs = row.case_cost_cents[slot][at]
+            costs[fault] = stopped(costs[fault] + cents)
 
 
 def settle_cause(row: Row, slot: int, cause: int | None, flags_before: int) -> None:
@@ -58,12 +61,12 @@ def _move(row: Row, slot: int, to: Fault, froms: list[Fault]) -> None:
             cents = costs[fault]
             if fault == to or not cents:
                 continue
-            costs[fault], costs[to] = 0, costs[to] + cents
-            row.life_cost_cents[fault] -= cents
-            row.life_cost_cents[to] += cents
+            costs[fault], costs[to] = 0, stopped(costs[to] + cents)
+            places = [row.life_cost_cents]
             if row.holds("period", period):
-                row.period_cost_cents[period % state.PERIODS][fault] -= cents
-                row.period_cost_cents[period % state.PERIODS][to] += cents
+                places.append(row.period_cost_cents[period % state.PERIODS])
+            for place in places:
+                place[fault], place[to] = stopped(place[fault] - cents), stopped(place[to] + cents)
 
 
 def remember_way_out(row: Row, event: Heard, slot: int) -> None:

@@ -17,17 +17,19 @@ from schemas.codes import (
     ReturnReason,
 )
 from schemas.events import DAY_MS
-from tests.oracle import booking, relating
-from tests.oracle.pricing import cost_cents, margin_cents
+from tests.oracle import booking, forward, relating
+from tests.oracle.prices import cost_cents, margin_cents, revenue_cents
 from tests.oracle.rows import (
     HOUR_MS,
     MILLION,
+    MOST,
     Heard,
     Row,
     Rules,
     day_of,
     hour_of,
     period_of,
+    stopped,
 )
 
 COMPANY_KINDS = {Kind.FREE_REPLACEMENT, Kind.CREDIT, Kind.CONCESSION, Kind.PART_WRONG}
@@ -51,6 +53,9 @@ SETS_FLAG = {
     Kind.CALLBACK_MISSED: CaseFlag.CALLBACK_MISSED,
     Kind.SPECIFICATION_GAP: CaseFlag.DEFECT,
     Kind.LOCK_OUT: CaseFlag.LOCKED_OUT,
+    Kind.PROMISE_REVERSED: CaseFlag.PROMISE_BROKEN,
+    Kind.UPSELL_AS_REMEDY: CaseFlag.PROMISE_BROKEN,
+    Kind.EXECUTIVE_APPEAL: CaseFlag.APPEALED,
     Kind.REPAIR_IN: CaseFlag.REPAIR,
     Kind.TICKET_OPENED: CaseFlag.TICKET,
     Kind.TICKET_REPLY: CaseFlag.TICKET,
@@ -86,6 +91,7 @@ EVIDENCE_OF = {
 
 def fold(row: Row, event: Heard, rules: Rules, now: int) -> Moment | None:
     """Fold one event into a row settled to ``now``'s day; the moment it makes, if any."""
+    doubtful = forward.tells_of_a_defect(row, event, rules)
     if event.is_contact:
         _count_contact(row, event)
     known = row.slot_of(event.case)
@@ -100,10 +106,14 @@ def fold(row: Row, event: Heard, rules: Rules, now: int) -> Moment | None:
     relating.relate(row, event, rules, was_open)
     fault, cost = _fault(row, event, rules, slot, waited_since), cost_cents(event, rules)
     _book(row, event, fault, cost, margin_cents(event, rules))
+    doubtful = doubtful and fault == Fault.UNKNOWN
+    if doubtful and cost:
+        row.add("period_doubt_cents", period_of(day_of(event.ts)), cost)
     if slot is not None:
         booking.remember(row, slot, period_of(day_of(event.ts)), fault, cost)
-    relating.put_aside(row, event, rules, fault, cost)
+    relating.put_aside(row, event, rules, fault, 0 if doubtful else cost)
     _buy(row, event, rules)
+    forward.learn(row, event, rules, margin_cents(event, rules))
     _callback(row, event)
     _repair(row, event, same_fault)
     if event.kind is Kind.ABUSE_FLAG:
@@ -164,15 +174,18 @@ def _fault(row: Row, event: Heard, rules: Rules, slot: int | None, waited_since:
 
 def _book(row: Row, event: Heard, fault: Fault, cost: int, margin: int) -> None:
     day = day_of(event.ts)
-    if cost or margin:
+    fee = margin if event.kind is Kind.MAINTENANCE_FEE else 0
+    revenue = revenue_cents(event)
+    if cost or margin or revenue:
         row.add("period_cost_cents", period_of(day), cost, fault)
         row.add("period_margin_cents", period_of(day), margin)
+        row.add("period_fee_cents", period_of(day), fee)
+        row.add("period_revenue_cents", period_of(day), revenue)
     if cost:
         row.add("day_cost_cents", day, cost)
-    row.life_cost_cents[fault] += cost
-    row.life_margin_cents += margin
-    if event.kind is Kind.MAINTENANCE_FEE:
-        row.life_fee_cents += margin
+    row.life_cost_cents[fault] = stopped(row.life_cost_cents[fault] + cost)
+    row.life_margin_cents = stopped(row.life_margin_cents + margin)
+    row.life_fee_cents = stopped(row.life_fee_cents + fee)
 
 
 def _buy(row: Row, event: Heard, rules: Rules) -> None:
@@ -181,10 +194,10 @@ def _buy(row: Row, event: Heard, rules: Rules) -> None:
         row.odds = 0.0
     if event.kind is Kind.PURCHASE:
         relating.spend(row, event)
-        row.purchases += 1
-        row.spent_cents += event.or_else("amount_cents", 0)
+        row.purchases = min(MOST["u4"], row.purchases + 1)
+        row.spent_cents = stopped(row.spent_cents + event.or_else("amount_cents", 0))
         if row.read("day_purchases", day) == 0 and row.first_purchase_day != state.NEVER:
-            row.repeat_days += 1
+            row.repeat_days = min(MOST["u4"], row.repeat_days + 1)
             gap = day - row.last_purchase_day
             if gap > 0:
                 row.gap_squares += gap * gap
@@ -196,11 +209,8 @@ def _buy(row: Row, event: Heard, rules: Rules) -> None:
     if event.kind is Kind.MAINTENANCE_FEE:
         row.first_fee_day = _least(row.first_fee_day, day)
         row.last_fee_day = max(row.last_fee_day, day)
-    if event.kind in {Kind.MAINTENANCE_FEE, Kind.CANCEL_REQUEST, Kind.ETF_QUERY, Kind.CONTRACT_SIGNED}:
-        row.contract_end_ms = max(row.contract_end_ms, event.or_else("contract_end_ms", state.NEVER))
     if event.kind is Kind.CANCEL_REQUEST:
         row.cancel_ms = max(row.cancel_ms, event.ts)
-    row.termination_fee_cents = event.or_else("termination_fee_cents", row.termination_fee_cents)
 
 
 def _least(known: int, new: int) -> int:

@@ -16,8 +16,9 @@ from schemas import policy, state
 from schemas.block import Block, Entry, Source, decode
 from schemas.codes import ALERT_NAMES, STATE_NAMES, Change, Control, Kind, Machine, Moment
 from schemas.events import DAY_MS
-from tests.oracle import economics, relating, scores, timers
+from tests.oracle import economics, realign, relating, scores, timers
 from tests.oracle.folding import fold
+from tests.oracle.realign import move
 from tests.oracle.rows import HOUR_MS, Heard, Row, Rules, day_of, ppm
 
 RECENT = 65_536
@@ -136,14 +137,14 @@ class Oracle:
 
         gone = ppm(row.odds / (1 + row.odds))
         seen = relating.Seen(now, ppm(p90), gone, value.n, value.year_cents, value.year_contacts, worth)
-        others = (row, self._rules, seen, self._move)
+        others = (row, self._rules, seen, move)
         before = list(row.state)
         listed = economics.worth_telling(row, self._rules, due & self._rules.moments, now)
         found = [
-            (Machine.VALUE, self._value(row, value, now)),
+            (Machine.VALUE, realign.value_change(row, value, self._rules, now)),
             (Machine.CHURN, self._churn(row, ppm(p90), listed, now)),
             (Machine.SERVICE, self._service(row, listed, now)),
-            (Machine.CAUSE, self._cause(row, value, now)),
+            (Machine.CAUSE, realign.cause_change(row, value, self._rules, now)),
             (Machine.GAMING, relating.gaming(*others)),
             (Machine.BEST, relating.best(*others)),
             (Machine.REFERRAL, relating.referral(*others)),
@@ -172,6 +173,8 @@ class Oracle:
                     "state_after": STATE_NAMES[machine][row.state[machine]],
                     "risk_ppm": ppm(p90),
                     "p_negative_ppm": value.p_negative_ppm,
+                    "forward_year_cents": value.ahead(),
+                    "fee_cover_ppm": value.fee_cover_ppm if value.fee_cover_ppm >= 0 else None,
                     "at_risk_cents": at_risk(),
                     "savable_cents": economics.savable_cents(row, self._rules, now),
                     "within_budget": True,
@@ -182,60 +185,6 @@ class Oracle:
     def _alert_id(self, customer: bytes, kind: str, episode: int, change: int) -> str:
         parts = (self._app_id.encode(), customer, kind.encode(), b"%d" % episode, b"%d" % change)
         return blake2b(b"\x1f".join(parts), digest_size=16).hexdigest()
-
-    @staticmethod
-    def _move(row: Row, machine: Machine, to: int, now: int) -> Change:
-        was = row.state[machine]
-        if was == 0:
-            row.episode[machine] += 1
-            row.change[machine] = 1
-        else:
-            row.change[machine] += 1
-        if to != was:
-            row.since_ms[machine] = now
-        row.state[machine] = to
-        return Change.CLEARED if to == 0 else Change.ENTERED if was == 0 else Change.ESCALATED
-
-    def _value(self, row: Row, value: scores.Value, now: int) -> Change | None:
-        rules, machine = self._rules, Machine.VALUE
-        likely = value.p_negative_ppm >= rules.ppm("value_enter_probability")
-        theirs = value.company_share_ppm < rules.ppm("value_company_share_enter")
-        if row.state[machine] == 0:
-            enters = (
-                now >= row.cooldown_until_ms[machine]
-                and value.n >= rules.value_min_periods
-                and likely
-                and value.year_cents <= rules.value_enter_annual_cents
-                and value.contacts >= rules.value_min_contacts
-                and value.contact_periods >= rules.value_min_contact_periods
-                and value.net_year_cents <= rules.value_bottom_net_cents
-                and theirs
-            )
-            return self._move(row, machine, 1, now) if enters else None
-        if now - row.since_ms[machine] >= rules.value_dwell_days * DAY_MS and (
-            value.p_negative_ppm < rules.ppm("value_clear_probability")
-            or value.company_share_ppm >= rules.ppm("value_company_share_clear")
-        ):
-            row.cooldown_until_ms[machine] = now + rules.value_cooldown_days * DAY_MS
-            return self._move(row, machine, 0, now)
-        severe = likely and theirs and value.year_cents <= rules.value_severe_annual_cents
-        return self._move(row, machine, 2, now) if severe and row.state[machine] == 1 else None
-
-    def _cause(self, row: Row, value: scores.Value, now: int) -> Change | None:
-        rules, machine, share, net = self._rules, Machine.CAUSE, value.company_share_ppm, value.raw_net_year_cents
-        if row.state[machine] == 0:
-            enters = (
-                now >= row.cooldown_until_ms[machine]
-                and share >= rules.ppm("value_company_share_enter")
-                and net <= rules.value_enter_annual_cents
-                and value.year_contacts >= rules.value_min_contacts
-            )
-            return self._move(row, machine, 1, now) if enters else None
-        better = share < rules.ppm("value_cause_share_clear") or net > 0
-        if better and now - row.since_ms[machine] >= rules.value_dwell_days * DAY_MS:
-            row.cooldown_until_ms[machine] = now + rules.value_cooldown_days * DAY_MS
-            return self._move(row, machine, 0, now)
-        return None
 
     def _churn(self, row: Row, risk_ppm: int, listed: int, now: int) -> Change | None:
         rules, machine = self._rules, Machine.CHURN
@@ -248,7 +197,7 @@ class Oracle:
                 and economics.reaching_out_cents(row, rules, now) >= rules.churn_action_cents
             ):
                 row.risk_calm_since_ms = state.NEVER
-                return self._move(row, machine, 1, now)
+                return move(row, machine, 1, now)
             return None
         calm = risk_ppm <= rules.ppm("churn_clear_probability")
         if not calm:
@@ -260,14 +209,14 @@ class Oracle:
         if for_long or (calm and row.last_purchase_day > since_day and not row.any_open()):
             row.risk_calm_since_ms = state.NEVER
             row.cooldown_until_ms[machine] = now + rules.churn_cooldown_days * DAY_MS
-            return self._move(row, machine, 0, now)
+            return move(row, machine, 0, now)
         jumped = (
             day_of(now) > since_day
             and risk_ppm >= rules.ppm("churn_jump_floor_probability")
             and risk_ppm - row.risk_day_start_ppm >= rules.ppm("churn_jump_probability")
         )
         if row.state[machine] == 1 and (jumped or risk_ppm >= rules.ppm("churn_high_probability")):
-            return self._move(row, machine, 2, now)
+            return move(row, machine, 2, now)
         return None
 
     def _service(self, row: Row, due: int, now: int) -> Change | None:
@@ -276,19 +225,19 @@ class Oracle:
             if row.state[machine] == 0:
                 row.failed_moments = due
                 row.failed_last_ms = now
-                return self._move(row, machine, 1, now)
+                return move(row, machine, 1, now)
             new = due & ~row.failed_moments
             row.failed_moments |= due
             if new or now - row.failed_last_ms >= rules.service_cooldown_hours * HOUR_MS:
                 row.failed_last_ms = now
-                return self._move(row, machine, 2, now)
+                return move(row, machine, 2, now)
             return None
         if row.state[machine] == 0 or row.owed() or row.appeal_ms > row.appeal_answered_ms:
             return None
         quiet = now - row.failed_last_ms >= rules.service_quiet_days * DAY_MS
         if quiet or (not row.any_open() and row.recovered_ms > row.failed_last_ms):
             row.failed_moments = 0
-            return self._move(row, machine, 0, now)
+            return move(row, machine, 0, now)
         return None
 
     # Section 6: control entries and ticks.

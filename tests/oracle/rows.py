@@ -26,10 +26,18 @@ RINGS = {
     "period": (
         "period_head",
         state.PERIODS,
-        ("period_contacts", "period_margin_cents", "period_cost_cents", "period_aside_cents"),
+        (
+            *("period_contacts", "period_margin_cents", "period_cost_cents", "period_aside_cents"),
+            *("period_fee_cents", "period_doubt_cents", "period_revenue_cents"),
+        ),
     ),
 }
-MOST = {"u1": 255, "u2": 65_535, "u4": 2**32 - 1}
+MOST = {"u1": 255, "u2": 65_535, "u4": 2**32 - 1, "i8": 10**17}
+
+
+def stopped(cents: int) -> int:
+    """A sum of money, as far as a row can hold it."""
+    return max(-MOST["i8"], min(MOST["i8"], cents))
 
 
 def day_of(ts_ms: int) -> int:
@@ -184,8 +192,8 @@ class Row:
         cells, index = getattr(self, name), bucket % RINGS[ring][1]
         if column is not None:
             cells, index = cells[index], column
-        most = MOST.get(state.CUSTOMER[name].base.str.lstrip("<|"))
-        cells[index] = cells[index] + amount if most is None else min(most, cells[index] + amount)
+        most = MOST[state.CUSTOMER[name].base.str.lstrip("<|")]
+        cells[index] = max(-most, min(most, cells[index] + amount))
 
     def read(self, name: str, bucket: int) -> Any:
         """What one bucket holds; zero outside the ring."""

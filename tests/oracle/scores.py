@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
 from schemas import state
 from schemas.codes import Evidence, Fault, Term
 from schemas.events import DAY_MS
+from tests.oracle import forward
+from tests.oracle.forward import hyp2f1
 from tests.oracle.rows import MILLION, WEEK_MS, Row, Rules, day_of, halves_to_even, period_of, ppm
 
 WEEKS_PER_YEAR = 52.1775
@@ -110,14 +113,6 @@ def settle(row: Row, rules: Rules, day: int) -> None:
         row.day = reached
 
 
-def adjusted_net(row: Row, rules: Rules, period: int) -> int:
-    """Margin of a period less every cost that the company did not cause."""
-    cost = row.read("period_cost_cents", period)
-    doubtful = round(cost[Fault.UNKNOWN] * rules.value_unknown_share)
-    counted = cost[Fault.CUSTOMER] + cost[Fault.SHARED] + doubtful - row.read("period_aside_cents", period)
-    return int(row.read("period_margin_cents", period) - max(0, counted))
-
-
 @dataclass
 class Value:
     """What the value machine looks at."""
@@ -131,6 +126,9 @@ class Value:
     net_year_cents: int
     raw_net_year_cents: int
     year_contacts: int
+    company_cents: int
+    fee_cover_ppm: int
+    ahead: Callable[[], int]
 
 
 def value(row: Row, rules: Rules, now: int) -> Value:
@@ -138,7 +136,8 @@ def value(row: Row, rules: Rules, now: int) -> Value:
     period = period_of(day_of(now))
     first = period_of(row.first_day) + (row.first_day % state.PERIOD_DAYS != 0)
     full = list(range(max(first, period - 12), period))
-    mean, p_negative = posterior([adjusted_net(row, rules, one) for one in full], rules)
+    nets = forward.judged(row, rules, day_of(now)).nets
+    mean, p_negative = posterior([nets[one] for one in full], rules)
     contacts = [row.read("period_contacts", one) for one in full]
     year = range(period - 12, period + 1)
     costs = [row.read("period_cost_cents", one) for one in year]
@@ -151,9 +150,12 @@ def value(row: Row, rules: Rules, now: int) -> Value:
         contacts=sum(contacts),
         contact_periods=sum(one > 0 for one in contacts),
         company_share_ppm=halves_to_even(company * MILLION, spent) if spent else 0,
-        net_year_cents=sum(adjusted_net(row, rules, one) for one in year),
+        net_year_cents=sum(nets.values()),
         raw_net_year_cents=sum(row.read("period_margin_cents", one) for one in year) - spent,
         year_contacts=sum(row.read("period_contacts", one) for one in year),
+        company_cents=company,
+        fee_cover_ppm=forward.fee_cover(row, rules, day_of(now)),
+        ahead=cache(lambda: forward.year_ahead(row, rules, day_of(now))),
     )
 
 
@@ -171,18 +173,6 @@ def posterior(nets: list[int], rules: Rules) -> tuple[float, float]:
     t = -mn / math.sqrt(bn / an / kn)
     z = t * (1 - 1 / (4 * an)) / math.sqrt(1 + t * t / (2 * an))
     return mn, 0.5 * math.erfc(-z / math.sqrt(2))
-
-
-def hyp2f1(a: float, b: float, c: float, z: float) -> float:
-    """Gauss's series, summed until it no longer moves; 0 <= z < 1."""
-    total = term = 1.0
-    k = 0
-    while True:
-        term *= (a + k) * (b + k) / (c + k) / (k + 1) * z
-        total += term
-        k += 1
-        if abs(term) <= 1e-18 * abs(total):
-            return total
 
 
 @lru_cache(20_000)

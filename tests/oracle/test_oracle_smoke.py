@@ -149,6 +149,8 @@ def test_a_rude_call_is_told_once_and_cleared_by_a_recovery() -> None:
         "state_after": "failed",
         "risk_ppm": round(risk * 1e6),
         "p_negative_ppm": alert["p_negative_ppm"],
+        "forward_year_cents": 0,
+        "fee_cover_ppm": None,
         "at_risk_cents": 0,
         "savable_cents": 0,
         "within_budget": True,
@@ -270,10 +272,10 @@ def test_value_is_entered_late_and_left_later() -> None:
         ("value_destroyer_cleared", 1, 3),
     ]
     entered, escalated, cleared = value
-    # Three full periods have passed; the expected year is severe too, which the day's call concludes.
-    assert entered["ts_ms"] == START + 84 * DAY_MS
+    # The first days are over; the expected year is severe too, which the next midnight concludes.
+    assert entered["ts_ms"] == START + 120 * DAY_MS
     assert entered["p_negative_ppm"] >= 950_000
-    assert escalated["ts_ms"] == START + 84 * DAY_MS + HOUR_MS
+    assert escalated["ts_ms"] == START + 121 * DAY_MS
     # Three good periods outweigh the four bad ones, and the running one does not count.
     assert cleared["ts_ms"] == START + 196 * DAY_MS
     assert cleared["p_negative_ppm"] < 600_000

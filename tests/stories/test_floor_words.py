@@ -17,12 +17,11 @@ FORBIDDEN = re.compile(
     r"|let(?:ting)? (?:them |the customer )?go|_",
     re.IGNORECASE,
 )
-REVIEW = ACTIONS["human_review_realign"]
 
 
 def unfit(lines: list[str]) -> list[str]:
-    """The lines that a floor must not read; letting go may be spoken of in a person's review alone."""
-    return [line for line in lines if FORBIDDEN.search(line.replace(REVIEW, ""))]
+    """The lines that a floor must not read."""
+    return [line for line in lines if FORBIDDEN.search(line)]
 
 
 @pytest.mark.parametrize("key", STORIES)
@@ -34,9 +33,9 @@ def test_no_alert_of_any_story_says_what_must_not_be_said(key: str) -> None:
         assert unfit([line.replace(name, "") for line in in_words(alert).lines()]) == []
 
 
-def test_no_action_says_it_but_the_review_by_a_person() -> None:
+def test_no_action_says_it() -> None:
+    """Nor does the review of the relation: what comes of it, people decide."""
     assert unfit(list(ACTIONS.values())) == []
-    assert FORBIDDEN.search(REVIEW)
 
 
 @pytest.mark.parametrize("action", ["let_them_go", "refuse_service", "terminate_the_contract"])

@@ -7,7 +7,7 @@ from tests.stories.telling import on_days, tell
 def test_the_state_is_entered_on_proof_and_left_when_the_proof_is_gone() -> None:
     """Months before the label, not a day; self-service and real orders end it."""
     assert on_days(tell("value_destroyer"), CUSTOMER) == [
-        "value_destroyer_entered on day 92",
+        "value_destroyer_entered on day 121",
         "value_destroyer_cleared on day 260",
     ]
 
@@ -23,6 +23,7 @@ def test_the_alert_carries_the_money_by_fault() -> None:
     by_name = {one.name: one for one in alert.evidence}
     assert set(by_name) == {
         *("margin", "cost_company", "cost_customer", "cost_shared", "cost_unknown", "contacts"),
+        *("revenue", "reach"),
     }
     assert by_name["cost_company"].contribution == 0
     assert alert.p_negative_ppm >= 950_000

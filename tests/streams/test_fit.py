@@ -381,9 +381,6 @@ def test_a_damaged_ledger_is_told_by_place(tmp_path: Path) -> None:
         read_history(file)
 
 
-# ---------------------------------------------------------------- public data
-
-
 def test_cdnow_gives_the_published_model_and_forecast() -> None:
     """Fitted to 39 weeks, MBG/NBD is known to expect 1,577 of the 1,882 repeat purchases of the next 39."""
     history = History()

@@ -29,6 +29,8 @@ BASE = Alert(
     net_year_cents=-19_000,
     raw_net_year_cents=-21_000,
     company_share_ppm=0,
+    forward_year_cents=-41_000,
+    fee_cover_ppm=None,
     worth_cents=40_000,
     at_risk_cents=12_050,
     savable_cents=12_000,
@@ -55,9 +57,10 @@ COSTS = replace(
         Evidence("margin", 1_600.0, "cents", "364 d", 0.0),
         Evidence("cost_company", 0.0, "cents", "364 d", 0.0),
         Evidence("cost_shared", 20_600.0, "cents", "364 d", -20_600.0),
+        Evidence("reach", 3.0, "reviews and referrals", "life", 0.0),
         Evidence("contacts", 18.0, "contacts", "3 x 28 d", 0.0),
     ),
-    actions=("self_service_shift", "account_review"),
+    actions=("self_service_shift", "charge_for_service", "account_review"),
 )
 
 
@@ -77,7 +80,10 @@ def test_costs_are_told_as_costs() -> None:
         "c-7: costs exceed margin",
         "A year is expected to bring -457.08 EUR; costs that we caused are left out.",
         "Counted: margin of the year 16.00 EUR; cost of ordinary service 206.00 EUR; 18 contacts.",
+        "The year ahead, if they stay: -410.00 EUR.",
+        "They spoke of us to others 3 times; a hard measure would be told too.",
         "> Offer self-service for the commonest reason of contact.",
+        "> Propose a fee that covers the service, at the next renewal.",
         "> Have a person look at the whole account: revenue is not value.",
         "It clears with: the open case settled; or 14 quiet days.",
     ]

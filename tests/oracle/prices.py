@@ -1,4 +1,6 @@
-"""The oracle's prices of section 2: what an event costs and what it earns."""
+"""The oracle's prices: what an event cost, earned and brought in, by the tables of docs/model.md section 2."""
+
+from __future__ import annotations
 
 from schemas.codes import Channel, Kind
 from tests.oracle.rows import Heard, Rules, halves_to_even
@@ -54,3 +56,12 @@ def margin_cents(event: Heard, rules: Rules) -> int:
     if event.kind is Kind.CHARGEBACK and not event.resolved:
         return -amount
     return 0
+
+
+def revenue_cents(event: Heard) -> int:
+    """What was paid, or given back."""
+    amount = event.or_else("amount_cents", 0)
+    if event.kind in {Kind.PURCHASE, Kind.MAINTENANCE_FEE}:
+        return amount
+    back = event.kind in {Kind.REFUND, Kind.RETURN} or (event.kind is Kind.CHARGEBACK and not event.resolved)
+    return -amount if back else 0
