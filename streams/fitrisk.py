@@ -27,7 +27,7 @@ from streams.riskreport import Bin, RiskFit, Settings, Weighed, error_of, merged
 Column = NDArray[np.float64]
 
 HORIZON_DAYS = 90
-ROUNDS = 1
+ROUNDS = 2
 HINDSIGHT_DAYS = 180
 """How much must be known of the time after a look for its hindsight to teach anything."""
 

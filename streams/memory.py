@@ -20,6 +20,11 @@ from streams.ticking import Ticking
 RING = 65_536
 SEGMENT = 256
 MANY_SOURCES = 64
+OF_THE_STATE = (b"c", b"r", b"t", b"g", b"b", b"k")
+"""First letters of the keys that a position covers: rows, recent ids, names, the survey, breaker and shelf.
+
+Not the nonce of a new owner: it proves the end of a changelog and is no part of the state.
+"""
 
 
 class RestoreError(RuntimeError):
@@ -140,7 +145,7 @@ class Position:
 
     def seen(self, key: bytes) -> None:
         """Count a restored record; a position resets the count, so records after it belong to nothing whole."""
-        if key != self.KEY:
+        if key[:1] in OF_THE_STATE:
             self._since_position += 1
 
     def check_whole(self) -> None:

@@ -16,13 +16,12 @@ from schemas.block import Source, Sourced, encode_events, policy_entry, progress
 from schemas.codec import decode, encode
 from schemas.events import Event
 from schemas.insights import Insight
-from schemas.policy import parse
 from streams import topics
 from streams.outbox import NONCE_KEY, Fenced, Outbox, Publication, transactional_id
 from streams.pipeline import Pipeline, Record, RestoreError, Snapshot
 from streams.restore import RestoreStuck, restore
 from streams.topics import TopicNames
-from tests.vectors import INCIDENT
+from tests.vectors import ALERT, INCIDENT
 
 PARTITION = 1
 PARTITIONS = 2
@@ -133,10 +132,7 @@ def chat(number: int) -> Event:
 
 
 def an_alert(number: int) -> Alert:
-    return Alert(
-        *(f"{number:032x}", "churn_risk_entered", "C1", 1_700_000_000_000, "calm", "at_risk", 1, 1, None),
-        *(700_000, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, (), (), (), None, (), (), 1, parse("").digest),
-    )
+    return replace(ALERT, alert_id=f"{number:032x}", customer_id="C1")
 
 
 def a_refusal() -> DeadLetter:

@@ -114,6 +114,7 @@ def test_a_few_labels_wait_an_hour_and_go_out() -> None:
     """A small base does not trip on its first entries; whoever is judged is heard of an hour later."""
     driver = Driver(now_ms=START_MS)
     dear_callers(driver, 5)
+    driver.wait(days=5)
     assert driver.latest() == {}
     mine = [alert for alert in driver.alerts if alert.kind == "value_destroyer_entered"]
     assert len(mine) == 5
