@@ -50,8 +50,9 @@ enter_probability = 0.61
 enter_annual_cents = -1
 dwell_days = 0
 cooldown_days = 0
+onboarding_days = 0
 [churn]
-min_at_risk_cents = 0
+action_cents = 0
 cooldown_days = 0
 [breaker]
 entries_per_hour = 1
