@@ -13,6 +13,8 @@ PYTHON ?=
 ARGS ?=
 PY := $(VENV)/bin/python
 READY := $(VENV)/.whaleline-ready
+# Up to four processes; whatever shares a broker or a file stays in one. ARGS="-n 0" for a debugger.
+SIDE_BY_SIDE = -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 LOCKING = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 # Nothing from the caller's shell may leak another project's modules into ours.
@@ -51,7 +53,7 @@ demo: $(READY) ## watch it work: an embedded broker, a real worker, a simulated 
 
 test: $(READY) ## every test; with Java and Maven there, against a real Kafka too
 	@$(PY) -m tests.broker.kafka fetch
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 check: $(READY) ## lint, format, types, and the direction of imports
 	$(VENV)/bin/ruff check .

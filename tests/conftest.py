@@ -20,10 +20,16 @@ BROKER_FIXTURES = {"kafka_broker", "kafka_jars", "kafka_of_its_own"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that asks for a broker, so that ``-m "not broker"`` leaves exactly those out."""
+    """Mark every test that asks for a broker, so that ``-m "not broker"`` leaves exactly those out.
+
+    Where tests run in several processes, those go to one, which starts the broker; others file by file.
+    """
     for item in items:
+        group = item.nodeid.partition("::")[0]
         if BROKER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.broker)
+            group = "broker"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

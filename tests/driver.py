@@ -211,6 +211,25 @@ def feed(driver: Driver, events: Sequence[tuple[str, dict[str, Any]]]) -> None:
         driver.run()
 
 
+def crashed(ledger: Sequence[Record], crashes: Iterable[int], **how: Any) -> Driver:
+    """A driver that has judged the ledger, killed again and again: after so many records, published or not."""
+    driver = Driver(**how)
+    driver.ledger = [list(ledger)]
+    for steps in crashes:
+        driver.judge(steps)
+        if steps % 2:
+            driver.publish()
+        driver.judge(3)
+        driver.pipelines[0] = Pipeline(driver.app_id)
+        driver._unpublished = [[]]
+        for key, value in driver.changelog[0]:
+            driver.pipelines[0].restore(key, value)
+        driver.pipelines[0].restored()
+    driver.judge()
+    driver.publish()
+    return driver
+
+
 def source_id(topic: str) -> UUID:
     """The UUID the driver gives a topic."""
     return TOPIC_IDS[topic]

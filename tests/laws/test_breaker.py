@@ -19,7 +19,7 @@ from streams.names import Names
 from streams.outcome import Outcome
 from streams.pipeline import Pipeline
 from streams.shelf import Produced, Shelf
-from tests.driver import DAY, HOUR, MINUTE, Driver, feed
+from tests.driver import DAY, HOUR, MINUTE, Driver, crashed, feed
 from tests.laws.test_replay import cut, one_by_one
 from tests.oracle.breaker import Heard, SlowBreaker
 from tests.oracle.rows import Rules
@@ -219,20 +219,7 @@ def lived(seed: int) -> Driver:
 def test_crashes_lose_nothing_that_waits_or_is_held(seed: int, crashes: list[int]) -> None:
     """Killed at any point, the restored worker emits, holds, keeps and tells the very bytes it would have."""
     steady = lived(seed)
-    crashing = Driver(now_ms=START_MS, policy=NERVOUS)
-    crashing.ledger = [list(steady.ledger[0])]
-    for steps in crashes:
-        crashing.judge(steps)
-        if steps % 2:
-            crashing.publish()
-        crashing.judge(3)
-        crashing.pipelines[0] = Pipeline("whaleline")
-        crashing._unpublished = [[]]
-        for key, value in crashing.changelog[0]:
-            crashing.pipelines[0].restore(key, value)
-        crashing.pipelines[0].restored()
-    crashing.judge()
-    crashing.publish()
+    crashing = crashed(steady.ledger[0], crashes, now_ms=START_MS, policy=NERVOUS)
     for name in ("alerts", "held"):
         assert [one.to_json() for one in getattr(crashing, name)] == [
             one.to_json() for one in getattr(steady, name)

@@ -12,7 +12,7 @@ from schemas.codec import decode as decode_event
 from schemas.codec import encode
 from schemas.events import Event
 from streams.pipeline import HoleError, Pipeline, Record
-from tests.driver import DAY, HOUR, SUPPORT, TOPIC_IDS, Driver, feed
+from tests.driver import DAY, HOUR, SUPPORT, TOPIC_IDS, Driver, crashed, feed
 from tests.worlds import START_MS, world
 
 SEEDS = st.integers(0, 10**9)
@@ -106,20 +106,7 @@ def test_any_batching_gives_the_same_rows_and_alerts(seed: int) -> None:
 def test_crashes_change_nothing(seed: int, crashes: list[int]) -> None:
     """Killed before a publication or between one and the next: the restored worker ends where it would have."""
     steady = lived(seed)
-    crashing = Driver(now_ms=START_MS, ledger=[])
-    crashing.ledger = [list(steady.ledger[0])]
-    for steps in crashes:
-        crashing.judge(steps)
-        if steps % 2:
-            crashing.publish()
-        crashing.judge(3)
-        crashing.pipelines[0] = Pipeline("whaleline")
-        crashing._unpublished = [[]]
-        for key, value in crashing.changelog[0]:
-            crashing.pipelines[0].restore(key, value)
-        crashing.pipelines[0].restored()
-    crashing.judge()
-    crashing.publish()
+    crashing = crashed(steady.ledger[0], crashes, now_ms=START_MS)
     assert crashing.rows() == steady.rows()
     assert [alert.to_json() for alert in crashing.alerts] == [alert.to_json() for alert in steady.alerts]
     assert crashing.insights == steady.insights
