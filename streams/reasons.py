@@ -38,7 +38,7 @@ TERM_UNITS: dict[codes.Term, str] = {
 
 KINDS_BEHIND: dict[codes.Evidence, tuple[codes.Kind, ...]] = {
     codes.Evidence.UNRESOLVED_REPEAT: (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL),
-    codes.Evidence.ESCALATION_DENIED: (codes.Kind.ESCALATION_DENIED,),
+    codes.Evidence.ESCALATION_DENIED: (codes.Kind.ESCALATION_DENIED, codes.Kind.IDENTITY_REFUSED),
     codes.Evidence.RUDE_CALL: (codes.Kind.RUDE_CALL, codes.Kind.SENTIMENT),
     codes.Evidence.WRONG_PART: (codes.Kind.PART_WRONG,),
     codes.Evidence.CALLBACK_MISSED: (codes.Kind.CALLBACK_MISSED,),
@@ -50,7 +50,7 @@ KINDS_BEHIND: dict[codes.Evidence, tuple[codes.Kind, ...]] = {
         codes.Kind.CREDIT,
         codes.Kind.CONCESSION,
     ),
-    codes.Evidence.LOW_CSAT: (codes.Kind.CSAT,),
+    codes.Evidence.LOW_CSAT: (codes.Kind.CSAT, codes.Kind.SENTIMENT),
     codes.Evidence.CANCEL_REQUEST: (codes.Kind.CANCEL_REQUEST,),
     codes.Evidence.BROKEN_PROMISE: (
         codes.Kind.PROMISE_REVERSED,

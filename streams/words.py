@@ -28,6 +28,8 @@ MOMENTS: dict[str, str] = {
     "appeal_unanswered": "an appeal to an executive was not answered",
     "locked_out": "our product refuses what the customer put in",
     "cancel_requested": "the customer asked to leave",
+    "identity_refused": "an agent would not give a name",
+    "mood_sinking": "they sound less and less happy, without a complaint",
 }
 """What happened, for each moment."""
 
@@ -38,7 +40,8 @@ REASONS: dict[str, str] = {
     "wrong_part": "wrong parts were delivered",
     "negative_review": "a bad public review",
     "recovery": "something was put right since",
-    "low_csat": "a low satisfaction score",
+    "low_csat": "a low satisfaction score, or a mood that sinks",
+    "escalation_denied": "a supervisor, or the agent's name, was refused",
     "cancel_request": "the customer asked to leave",
     "broken_promise": "a promise was not kept",
     "leaving_signal": "a rival's offer, an appeal to an executive or a lost deal",
@@ -180,7 +183,7 @@ TITLES = {
     "good_news_cleared": "good news was told",
 }
 
-WITHOUT_FAILURE = {"cancel_requested"}
+WITHOUT_FAILURE = {"cancel_requested", "mood_sinking"}
 """Moments that are no failure of ours in themselves: their title is the moment."""
 
 PLEASANT = ("referral_ready", "hidden_gem", "good_news")
