@@ -1,4 +1,4 @@
-"""How a customer sounds against how they usually sound: a mood may sink with no complaint (docs/model.md section 2)."""
+"""How a customer sounds against how they usually sound: a mood may sink with no complaint (docs/model.md)."""
 
 from kernels._jit import kernel
 from kernels.settle import to_ppm

@@ -91,7 +91,7 @@ def test_nobody_else_is_asked(score: int | None, days: int, amount_cents: int) -
 
 
 def test_nobody_is_asked_on_the_strength_of_silence() -> None:
-    """Years of buying, and a case that was settled quickly: content, perhaps; the customer's own word is missing."""
+    """Years of buying, and a case that was settled quickly: the customer's own word is missing."""
     driver = Driver(now_ms=START_MS)
     driver.support("call_closed", case_id="T", handle_ms=300_000, resolved=False)
     driver.wait(hours=1)
