@@ -185,9 +185,8 @@ def _digest(text: str) -> int:
 
 def of_insights(insights: Mapping[bytes, bytes | None]) -> tuple[Whale | None, list[Problem]]:
     """The whale curve and the ranked problems behind the latest records by key; raises ``InsightError``."""
-    parts = [CurvePart.read(value) for key, value in insights.items() if value and key.startswith(b"curve/")]
     problems = [Problem.read(value) for key, value in insights.items() if value and key.startswith(b"problem/")]
-    return whale_of(parts), ranked(problems)
+    return whale_of(_parts(insights)), ranked(problems)
 
 
 def what_if(insights: Mapping[bytes, bytes | None], row: NDArray[np.void]) -> WhatIf | None:
@@ -195,7 +194,7 @@ def what_if(insights: Mapping[bytes, bytes | None], row: NDArray[np.void]) -> Wh
 
     A what-if, not a forecast: shared cost would stay. Customers of the same bin count as bringing no less.
     """
-    parts = [CurvePart.read(value) for key, value in insights.items() if value and key.startswith(b"curve/")]
+    parts = _parts(insights)
     whale = whale_of(parts)
     if whale is None:
         return None
@@ -203,3 +202,12 @@ def what_if(insights: Mapping[bytes, bytes | None], row: NDArray[np.void]) -> Wh
     below = int(merge(sketch_of(part.bins) for part in parts)[0, : kernel.bin_of(net)].sum())
     share = to_ppm(below / max(1, whale.curve.customers))
     return WhatIf(int(net), int(company), share, whale.curve.net_cents - int(net))
+
+
+def whale_of_insights(insights: Mapping[bytes, bytes | None]) -> Whale | None:
+    """The whale curve alone behind the latest records by key; raises ``InsightError``."""
+    return whale_of(_parts(insights))
+
+
+def _parts(insights: Mapping[bytes, bytes | None]) -> list[CurvePart]:
+    return [CurvePart.read(value) for key, value in insights.items() if value and key.startswith(b"curve/")]

@@ -1,4 +1,4 @@
-"""S4: somebody must own the customer's loyalty: each alert names one, and what acting frees of the floor's time."""
+"""S4: somebody must own the customer's loyalty: each alert names one, and the time that acting frees."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_a_mood_that_sinks_is_told_once_and_asks_for_a_call() -> None:
 
 @pytest.mark.parametrize(
     "moods",
-    [GLAD + [-0.2], [-0.2] * 10, [0.7, -0.3, 0.6, -0.2, 0.7, -0.3, 0.6, -0.2, 0.7, -0.2], GLAD[:2] + LESS[:2]],
+    [[*GLAD, -0.2], [-0.2] * 10, [0.7, -0.3, 0.6, -0.2, 0.7, -0.3, 0.6, -0.2, 0.7, -0.2], GLAD[:2] + LESS[:2]],
     ids=["one bad day", "always like that", "up and down", "hardly known"],
 )
 def test_nobody_else_is_called(moods: list[float]) -> None:
