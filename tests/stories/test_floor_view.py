@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import asdict, replace
 
@@ -9,6 +10,7 @@ import pytest
 
 from schemas.alerts import KINDS, Alert
 from streams.floorwords import Card, for_floor
+from streams.screen import Screen
 from streams.stories import STORIES
 from streams.words import ACTIONS, in_words
 from tests.driver import DAY, Driver
@@ -84,3 +86,16 @@ def test_somebody_whose_costs_exceed_margin_is_served_better_and_not_less() -> N
     assert card.title == "look for a better way to serve them"
     assert card.happened == ()
     assert not any("account" in line and "whole" in line for line in card.do)
+
+
+def test_the_demo_reads_alerts_out_as_the_floor_sees_them() -> None:
+    """``whaleline demo --floor``: the same alert, once with and once without its money."""
+    alert = next(one for one in tell("thirty_seconds").alerts if one.moment == "rude_call")
+    read = {}
+    for floor in (False, True):
+        out = io.StringIO()
+        Screen(out, frozenset({alert.customer_id}), floor).read_out(alert)
+        read[floor] = out.getvalue().replace(alert.customer_id, "")
+    assert "USD are at risk" in read[False]
+    assert OF_VALUE.search(read[True]) is None
+    assert "we failed: an agent was rude" in read[True]
