@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from kernels import cases, evidence, gaming, holds, relations, rings
+from kernels import cases, evidence, gaming, holds, mood, relations, rings
 from kernels._jit import kernel
 from kernels.attribution import UNKNOWN, fault_of, settle_cause, tells_of_a_defect, waited_too_long
 from kernels.contract import remember_contract, remember_loss, try_remedy
@@ -37,6 +37,8 @@ NO: Final = int(Answer.NO)
 YES: Final = int(Answer.YES)
 
 SHORT_MS: Final = 90_000
+SECOND_MS: Final = 1_000
+MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 86_400_000
 PPM: Final = 1_000_000
@@ -74,6 +76,8 @@ M_SENT: Final = int(Moment.CONTACT_DURING_FAILURE)
 M_THIRD: Final = int(Moment.THIRD_CONTACT)
 M_LOCKED_OUT: Final = int(Moment.LOCKED_OUT)
 M_CANCEL: Final = int(Moment.CANCEL_REQUESTED)
+M_IDENTITY: Final = int(Moment.IDENTITY_REFUSED)
+M_MOOD: Final = int(Moment.MOOD_SINKING)
 
 
 @kernel
@@ -110,7 +114,8 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
         rings.doubt(row, day // PERIOD_DAYS, cost)
     if cases.is_contact(kind):
         short = event["handle_ms"] != ABSENT and event["handle_ms"] <= SHORT_MS
-        rings.count_contact(row, ts_ms // HOUR_MS, day, day // PERIOD_DAYS, short)
+        handle_ms = sent_or(event["handle_ms"], int(rules["cost_imputed_handle_minutes"]) * MINUTE_MS)
+        rings.count_contact(row, ts_ms // HOUR_MS, day, day // PERIOD_DAYS, short, handle_ms // SECOND_MS)
         if short:
             gaming.take_short_contact(row, ts_ms, 0 if doubtful else cost, fault, rules)
     if kind in (PURCHASE, FEE):
@@ -124,7 +129,9 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
     _keep_callbacks(row, event, case_id)
     _repair(row, event, repeat)
     relations.remember(row, event, slot, was_open, rules)
+    sank = kind == SENTIMENT and mood.hear(row, event, rules)
     found = _evidence_of(row, event, slot, was_open, repeat, rules)
+    found = E_CSAT if sank and found == NOTHING else found
     if found != NOTHING:
         weight = 1.0
         if kind == cases.RUDE_CALL:
@@ -136,7 +143,7 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
         row["recovered_ms"] = max(int(row["recovered_ms"]), ts_ms)
     if found != NOTHING or cases.is_contact(kind) or kind >= FIRST_PURCHASE_KIND or relations.is_good_news(kind):
         evidence.refer(row, kind, ts_ms, event["event_id"])
-    moment = _moment_of(row, event, slot, repeat, now_ms, rules)
+    moment = M_MOOD if sank else _moment_of(row, event, slot, repeat, now_ms, rules)
     if moment != 0:
         row["failure_day"] = max(int(row["failure_day"]), day)
     return moment
@@ -226,7 +233,7 @@ def _evidence_of(row: Row, event: Event, slot: int, was_open: bool, repeat: bool
     if cases.is_contact(kind):
         again = slot >= 0 and row["case_contacts"][slot] >= 2 and event["resolved"] != YES
         return E_UNRESOLVED if again and not _is_of_a_burst(row, event) else NOTHING
-    if kind == cases.ESCALATION_DENIED:
+    if kind in (cases.ESCALATION_DENIED, cases.IDENTITY_REFUSED):
         return E_DENIED
     if kind == cases.RUDE_CALL:
         return E_RUDE
@@ -285,6 +292,8 @@ def _moment_of(row: Row, event: Event, slot: int, repeat: bool, now_ms: int, rul
         return M_SENT if row["state"][SERVICE] != 0 or leaving else 0
     if kind == cases.LOCK_OUT:
         return M_LOCKED_OUT
+    if kind == cases.IDENTITY_REFUSED:
+        return M_IDENTITY
     return M_CANCEL if kind == CANCEL_REQUEST else 0
 
 

@@ -17,14 +17,21 @@ REFERRAL: Final = int(Machine.REFERRAL)
 
 
 @kernel
+def _has_their_word(row: Row, now_ms: int, days: int) -> bool:
+    """Whether the customer scored or praised us, grew with us or brought someone, in the last ``days``."""
+    newest_ms = max(int(row["csat_ms"]), int(row["news_ms"]), int(row["referral_ms"]))
+    return within(newest_ms, now_ms, days)
+
+
+@kernel
 def _delivered(row: Row, now_ms: int, rules: Rules) -> bool:
-    """Results: no failure for long; the last score high, or without any score a case solved."""
+    """Results: no failure for long, the last score high if there is one, and the customer's own word of late."""
     quiet_days = now_ms // DAY_MS - int(row["failure_day"])
     if row["failure_day"] != NEVER and quiet_days < rules["referral_quiet_days"]:
         return False
-    if row["csat_ms"] != NEVER:
-        return bool(row["csat_share_ppm"] >= to_ppm(rules["referral_csat_share"]))
-    return bool(row["solved"] > 0)
+    if row["csat_ms"] != NEVER and row["csat_share_ppm"] < to_ppm(rules["referral_csat_share"]):
+        return False
+    return _has_their_word(row, now_ms, int(rules["referral_word_days"]))
 
 
 @kernel

@@ -19,6 +19,7 @@ CSAT: Final = int(Kind.CSAT)
 REVIEW: Final = int(Kind.REVIEW)
 CONTACT_SENT: Final = int(Kind.CONTACT_SENT)
 COMPETITOR_OFFER: Final = int(Kind.COMPETITOR_OFFER)
+DEAL_LOST: Final = int(Kind.DEAL_LOST)
 PRAISE: Final = int(Kind.PRAISE)
 EXPANSION: Final = int(Kind.EXPANSION)
 REFERRAL_GIVEN: Final = int(Kind.REFERRAL_GIVEN)
@@ -58,6 +59,10 @@ def remember(row: Row, event: Event, slot: int, was_open: bool, rules: Rules) ->
         row["effort_minutes"] = min(minutes, U4_MAX)
     if event["warranty_end_ms"] != ABSENT:
         row["warranty_end_ms"] = max(int(row["warranty_end_ms"]), int(event["warranty_end_ms"]))
+    if event["floor"] != 0:
+        row["floor"] = event["floor"]
+    if event["skill"] != 0:
+        row["skill"] = event["skill"]
     _remember_opinion(row, event, rules)
     _remember_leaving(row, event)
     _remember_favours(row, event)
@@ -90,6 +95,9 @@ def _remember_leaving(row: Row, event: Event) -> None:
     if kind == COMPETITOR_OFFER and ts_ms >= row["offer_ms"]:
         row["offer_ms"] = ts_ms
         row["offer_rival"] = event["competitor"]
+    if kind == DEAL_LOST and ts_ms >= row["deal_ms"]:
+        row["deal_ms"] = ts_ms
+        row["deal_cents"] = max(0, int(event["deal_cents"]))
     if kind == cases.APPEAL:
         row["appeal_ms"] = max(int(row["appeal_ms"]), ts_ms)
     if _answers_an_appeal(event):

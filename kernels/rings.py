@@ -11,6 +11,7 @@ from schemas.state import DAYS, FAULTS, HOURS, MONEY_MOST_CENTS, PERIODS
 COUNT_MAX = 255
 PERIOD_COUNT_MAX = 65_535
 MONEY_MAX = 2**32 - 1
+SECONDS_MAX = 2**32 - 1
 
 
 @kernel
@@ -49,6 +50,7 @@ def reach_period(row: Row, period: int) -> bool:
     if period > head:
         for bucket in range(max(head, period - PERIODS) + 1, period + 1):
             row["period_contacts"][bucket % PERIODS] = 0
+            row["period_handle_seconds"][bucket % PERIODS] = 0
             row["period_margin_cents"][bucket % PERIODS] = 0
             row["period_aside_cents"][bucket % PERIODS] = 0
             row["period_fee_cents"][bucket % PERIODS] = 0
@@ -62,8 +64,8 @@ def reach_period(row: Row, period: int) -> bool:
 
 
 @kernel
-def count_contact(row: Row, hour: int, day: int, period: int, short: bool) -> None:
-    """Count one contact in all three rings; counters stop at their type's end."""
+def count_contact(row: Row, hour: int, day: int, period: int, short: bool, seconds: int) -> None:
+    """Count one contact in all three rings, and the time that it took; counters stop at their type's end."""
     if reach_hour(row, hour):
         at = hour % HOURS
         row["hour_contacts"][at] = min(int(row["hour_contacts"][at]) + 1, COUNT_MAX)
@@ -74,6 +76,7 @@ def count_contact(row: Row, hour: int, day: int, period: int, short: bool) -> No
     if reach_period(row, period):
         at = period % PERIODS
         row["period_contacts"][at] = min(int(row["period_contacts"][at]) + 1, PERIOD_COUNT_MAX)
+        row["period_handle_seconds"][at] = min(int(row["period_handle_seconds"][at]) + seconds, SECONDS_MAX)
 
 
 @kernel

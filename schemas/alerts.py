@@ -97,11 +97,14 @@ class Alert:
     at_risk_cents: int
     savable_cents: int
     stake_cents: int
+    owner: str
+    skill: str | None
     driver: str
     loyalty_stage: str
     evidence: tuple[Evidence, ...]
     actions: tuple[str, ...]
     action_cents: tuple[int | None, ...]
+    action_minutes: tuple[int | None, ...]
     gesture: Gesture | None
     clear_path: tuple[tuple[Step, ...], ...]
     clears_when: tuple[str, ...]

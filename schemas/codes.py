@@ -48,6 +48,7 @@ class Kind(IntEnum):
     EXPANSION = 40
     REFERRAL_GIVEN = 41
     LOCK_OUT = 42
+    IDENTITY_REFUSED = 43
     PROGRESS = 63
     PURCHASE = 64
     REFUND = 65
@@ -268,6 +269,8 @@ class Moment(IntEnum):
     APPEAL_UNANSWERED = 16
     LOCKED_OUT = 17
     CANCEL_REQUESTED = 18
+    IDENTITY_REFUSED = 19
+    MOOD_SINKING = 20
 
 
 class Evidence(IntEnum):

@@ -269,6 +269,9 @@ SHAPES: dict[Kind, Shape] = {
     Kind.LOCK_OUT: Shape(
         "our product refused what the customer put in", (), ("case_id", "sku", "reason"), "S0: third-party ink"
     ),
+    Kind.IDENTITY_REFUSED: Shape(
+        "an agent refused to give a name or a number", (), ("case_id",), "S4: name and ID denied"
+    ),
     Kind.PROGRESS: Shape("this partition holds everything before ts_ms", (), (), "all: time is an event"),
     Kind.PURCHASE: Shape(
         "a sale",

@@ -1,4 +1,4 @@
-"""Outbound nouns about all customers together: the whale curve of a partition, and a glaring problem.
+"""Outbound nouns about all customers together: a partition's whale curve, a glaring problem, whom to win back.
 
 Both are views as of a midnight, published by key to the compacted insights topic; a reader adds the partitions up.
 """
@@ -138,12 +138,45 @@ class Problem:
         return cls(**body)
 
 
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """One customer to win back: why (``deal_lost``, ``buys_less``, ``line_left``), and the money it is about."""
+
+    customer_id: str
+    reasons: tuple[str, ...]
+    product_line: str | None
+    cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class WinBack:
+    """Whom a ledger partition would win back, most money first."""
+
+    partition: int
+    as_of_ms: int
+    prospects: tuple[Prospect, ...]
+
+    def insight(self) -> Insight:
+        """The record that is sent."""
+        key = f"win-back/{self.partition}".encode()
+        return Insight(key, bytes(msgpack.packb({"version": VERSION, **asdict(self)})))
+
+    @classmethod
+    def read(cls, value: bytes) -> "WinBack":
+        """The list a record holds; raises ``InsightError``."""
+        body = _body(value, cls)
+        body["prospects"] = tuple(
+            Prospect(**{**one, "reasons": tuple(one["reasons"])}) for one in body["prospects"]
+        )
+        return cls(**body)
+
+
 def problem_key(partition: int, problem: int) -> bytes:
     """The key of a partition's problem on the insights topic."""
     return f"problem/{partition}/{problem:016x}".encode()
 
 
-def _body(value: bytes, shape: type[CurvePart] | type[Problem]) -> dict[str, Any]:
+def _body(value: bytes, shape: type[CurvePart] | type[Problem] | type[WinBack]) -> dict[str, Any]:
     try:
         body = msgpack.unpackb(value)
     except ValueError as error:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas import owners
 from schemas.codes import Evidence, Moment
 from schemas.limits import BREAKER
 from schemas.rules import EVIDENCE, MOMENT_RULES, TERMS
@@ -207,16 +208,18 @@ ALL_MOMENTS = tuple(one.name.lower() for one in Moment)
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A validated policy: its version, the TOML it was read from, and the record kernels read (shape (1,))."""
+    """A validated policy: its version, its TOML, the record kernels read (shape (1,)), who owns which alert."""
 
     version: int
     toml: str
     record: NDArray[np.void]
+    owners: dict[str, str]
 
     @property
     def digest(self) -> str:
         """Sixteen hex digits of what the policy says; equal for equal settings."""
-        return blake2b(self.record.tobytes(), digest_size=8).hexdigest()
+        said = self.record.tobytes() + repr(sorted(self.owners.items())).encode()
+        return blake2b(said, digest_size=8).hexdigest()
 
 
 def parse(toml: str, origin: str = "policy") -> Policy:
@@ -234,10 +237,14 @@ def parse(toml: str, origin: str = "policy") -> Policy:
     _read_settings(sections, record, origin)
     _read_evidence(_table(sections.pop("evidence", {}), "evidence", origin), record, origin)
     _read_saves(_table(sections.pop("saves", {}), "saves", origin), record, origin)
-    known = sorted({one.section for one in SETTINGS} | {"policy", "evidence", "saves"})
+    try:
+        owned = owners.read(_table(sections.pop("owner", {}), "owner", origin), origin)
+    except ValueError as error:
+        raise PolicyError(str(error)) from None
+    known = sorted({one.section for one in SETTINGS} | {"policy", "evidence", "saves", "owner"})
     _nothing_left(sections, None, known, origin)
     _check_together(record[0], origin)
-    return Policy(int(version), toml, record)
+    return Policy(int(version), toml, record, owned)
 
 
 def default_toml() -> str:
@@ -255,6 +262,7 @@ def default_toml() -> str:
             if section == "service":
                 lines += ["# which moments are told", f"moments = {list(ALL_MOMENTS)}".replace("'", '"')]
         lines.append(f"{one.key} = {one.default}  # {one.doc}")
+    lines += owners.toml_lines()
     lines += ["", "# weight in the hazard's logarithm and half-life of each kind of evidence"]
     for rule in EVIDENCE:
         name = rule.kind.name.lower()

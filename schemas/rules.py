@@ -41,13 +41,13 @@ class MomentRule:
 
 EVIDENCE: tuple[EvidenceRule, ...] = (
     EvidenceRule(Evidence.UNRESOLVED_REPEAT, 1.3, 30, "repeat contacts for one unsolved problem, as log1p"),
-    EvidenceRule(Evidence.ESCALATION_DENIED, 1.6, 45, "a supervisor was refused"),
+    EvidenceRule(Evidence.ESCALATION_DENIED, 1.6, 45, "a supervisor was refused, or the agent's name"),
     EvidenceRule(Evidence.RUDE_CALL, 1.9, 45, "a rude call or a very low mood"),
     EvidenceRule(Evidence.WRONG_PART, 0.7, 60, "wrong parts, two count at most"),
     EvidenceRule(Evidence.CALLBACK_MISSED, 0.6, 30, "a promised callback did not come"),
     EvidenceRule(Evidence.NEGATIVE_REVIEW, 1.5, 60, "a public negative review"),
     EvidenceRule(Evidence.RECOVERY, -0.6, 60, "a replacement, a granted escalation, a solved case"),
-    EvidenceRule(Evidence.LOW_CSAT, 0.25, 45, "a low satisfaction score"),
+    EvidenceRule(Evidence.LOW_CSAT, 0.25, 45, "a low satisfaction score, or a mood that sinks"),
     EvidenceRule(Evidence.CANCEL_REQUEST, 1.0, 30, "the customer asked to leave, one counts at most"),
     EvidenceRule(Evidence.BROKEN_PROMISE, 0.8, 45, "promise reversed, upsell as remedy, specification not met"),
     EvidenceRule(
@@ -95,5 +95,7 @@ MOMENT_RULES: tuple[MomentRule, ...] = (
     _R(_M.APPEAL_UNANSWERED, 0.20, 0, 15.0, "owed: an answer to the letter"),
     _R(_M.LOCKED_OUT, 0.15, 0, 10.0, "the lock taken off"),
     _R(_M.CANCEL_REQUESTED, 0.15, 0, 10.0, "to ask why, and settle what is open"),
+    _R(_M.IDENTITY_REFUSED, 0.15, 0, 10.0, "an apology by somebody who gives a name"),
+    _R(_M.MOOD_SINKING, 0.10, 0, 8.0, "a call that asks how things are"),
 )
 """In the order of the codes. Reasons for the numbers: docs/model.md section 5, Economics."""

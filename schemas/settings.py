@@ -41,6 +41,14 @@ RELATIONS: tuple[Setting, ...] = (
     _S("best", "cooldown_days", 28, 0, 365, "do not enter again this soon after clearing"),
     _S("referral", "quiet_days", 180, 1, 3650, "days without a failure before anybody is asked"),
     _S("referral", "csat_share", 0.9, 0.0, 1.0, "the last satisfaction score, as a share of its scale"),
+    _S(
+        "referral",
+        "word_days",
+        120,
+        1,
+        3650,
+        "a good score, praise, growth or a referral from the customer this new",
+    ),
     _S("referral", "tenure_days", 180, 0, 3650, "days since the first event"),
     _S("referral", "repeat_days", 3, 0, 1000, "days with a purchase after the first"),
     _S("referral", "most_gone", 0.2, 0.0, 1.0, "chance of being gone, at most"),
@@ -58,6 +66,19 @@ RELATIONS: tuple[Setting, ...] = (
     _S("gem", "revenue_cents", 150_000, 0, 10**12, "revenue of a year, at most: quiet, no account anyone names"),
     _S("gem", "dwell_days", 180, 0, 3650, "stay at least this long once entered"),
     _S("gem", "cooldown_days", 180, 0, 3650, "do not enter again this soon after clearing"),
+    _S("winback", "days", 365, 1, 3650, "how long a lost deal is on the list of those to win back"),
+    _S(
+        "winback",
+        "share",
+        0.5,
+        0.0,
+        1.0,
+        "buys less: half a year's revenue is at most this share of the one before",
+    ),
+    _S("winback", "line_days", 120, 1, 3650, "a product line is left when others are bought so long after it"),
+    _S("mood", "words", 5, 2, 1000, "moods that must have been noticed before one can sink"),
+    _S("mood", "memory", 16, 2, 1000, "moods over which the usual one is the mean; older ones fade"),
+    _S("mood", "drop", 0.4, 0.01, 2.0, "a mood so far below the customer's own usual one sinks"),
     _S("news", "days", 7, 1, 365, "good news is good news for so long"),
 )
-"""Who is suspected of gaming, protected, asked, pointed out and thanked."""
+"""Who is suspected of gaming, protected, asked, pointed out and thanked, and whose mood sinks."""

@@ -49,6 +49,7 @@ CUSTOMER = np.dtype(
         ("day_cost_cents", "<u4", DAYS),
         ("period_head", "<i4"),
         ("period_contacts", "<u2", PERIODS),
+        ("period_handle_seconds", "<u4", PERIODS),
         ("period_margin_cents", "<i8", PERIODS),
         ("period_cost_cents", "<i8", (PERIODS, FAULTS)),
         ("period_fee_cents", "<i8", PERIODS),
@@ -141,6 +142,15 @@ CUSTOMER = np.dtype(
         ("referral_asked_ms", "<i8"),
         ("news_ms", "<i8"),
         ("news_told_ms", "<i8"),
+        # how the customer sounds: moods heard, the usual one and that of late; -1 to 1
+        ("moods", "<u2"),
+        ("mood_usual", "<f8"),
+        ("mood_lately", "<f8"),
+        # the newest deal that went elsewhere; who serves the customer, as the last event that said so has it
+        ("deal_ms", "<i8"),
+        ("deal_cents", "<i8"),
+        ("floor", "<u8"),
+        ("skill", "<u8"),
         # the state machines
         ("state", "<u1", MACHINES),
         ("since_ms", "<i8", MACHINES),

@@ -39,6 +39,8 @@ MOMENT_ACTIONS: dict[codes.Moment, tuple[str, ...]] = {
     codes.Moment.THIRD_CONTACT: ("settle_for_good", "single_owner"),
     codes.Moment.APPEAL_UNANSWERED: ("answer_from_an_executive", "single_owner"),
     codes.Moment.LOCKED_OUT: ("unlock", "fix_glaring_problem"),
+    codes.Moment.IDENTITY_REFUSED: ("apologise_in_person", "single_owner"),
+    codes.Moment.MOOD_SINKING: ("reconnect_without_selling",),
 }
 """What each moment asks for by itself."""
 

@@ -9,7 +9,7 @@ from schemas import codes
 from schemas.alerts import Alert, Hold
 from schemas.policy import Policy
 from schemas.state import NEVER
-from streams import actions, clearpath, gestures, relations, words
+from streams import actions, clearpath, freed, gestures, relations, words
 from streams.reasons import evidence_of
 from streams.survey import Known, Survey
 
@@ -87,6 +87,8 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool, sur
         fee_cover_ppm=int(crossing["fee_cover_ppm"]) if crossing["fee_cover_ppm"] != NEVER else None,
         worth_cents=int(crossing["worth_cents"]),
         at_risk_cents=int(crossing["at_risk_cents"]),
+        owner=owner_of(machine, row, policy, survey),
+        skill=survey.name_of(int(row["skill"])),
         driver=relations.driver(machine, crossing, row, policy, moment),
         loyalty_stage=relations.loyalty_stage(row, int(crossing["now_ms"]), int(crossing["gone_ppm"])),
         savable_cents=int(crossing["savable_cents"]),
@@ -94,6 +96,7 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool, sur
         evidence=tuple(evidence_of(machine, crossing, row, policy, moment)),
         actions=todo,
         action_cents=actions.cents(todo, row, policy, moment),
+        action_minutes=freed.minutes(todo, row),
         gesture=gesture,
         clear_path=path,
         clears_when=tuple(words.steps_told(steps) for steps in path),
@@ -103,6 +106,12 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool, sur
         problem_id=known.problem_id if known else None,
         problem=known.words if known else None,
     )
+
+
+def owner_of(machine: codes.Machine, row: Any, policy: Policy, survey: Survey) -> str:
+    """Who answers for the alert: whom the policy names for its kind, else the customer's floor, else a default."""
+    named = policy.owners.get(codes.ALERT_NAMES[machine])
+    return named or survey.name_of(int(row["floor"])) or policy.owners["default"]
 
 
 def _problem(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from schemas.insights import Problem
 from streams.survey import problem_in_words
-from streams.whale import BOTTOM, STEPS, Curve, Whale
+from streams.whale import BOTTOM, STEPS, Curve, Whale, WhatIf
 from streams.words import money
 
 WIDTH = 50
@@ -72,6 +72,16 @@ def _picture(points_ppm: Sequence[int]) -> Iterator[str]:
     for at, ppm in enumerate(points_ppm):
         bar = "#" * max(0, round(ppm / most * WIDTH))
         yield f"{100 * at // STEPS:4d} % |{bar} {share(ppm)}"
+
+
+def what_if_lines(found: WhatIf, currency: str) -> Iterator[str]:
+    """Where one customer stands, and the profit without them."""
+    net = money(found.net_cents, currency)
+    yield f"This customer brought {net} in the year, more than {share(found.below_ppm)} of all did."
+    if found.company_cents:
+        yield f"Cost that we caused ourselves is in it: {money(found.company_cents, currency)}."
+    yield f"Without them the profit would have been {money(found.profit_without_cents, currency)}."
+    yield "A what-if, not a forecast: shared cost would stay, and what we caused is not theirs."
 
 
 def problem_lines(problems: Sequence[Problem], currency: str) -> Iterator[str]:

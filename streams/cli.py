@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from streams.cli_admin import config, incidents, ledger, policy, topics
-from streams.cli_insights import curve, problems
+from streams.cli_insights import curve, problems, win_back
 from streams.cli_parts import (
     FILE,
     NOT_USABLE,
@@ -115,10 +115,11 @@ def _duration(_context: click.Context, _option: click.Parameter, text: str | Non
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed, other ordinary customers.")
 @click.option("--customers", type=click.IntRange(0, 100_000), default=400, show_default=True,
               help="How many ordinary customers there are.")  # fmt: skip
+@click.option("--floor", is_flag=True, help="Read alerts out as the floor sees them: no money, no word on value.")
 @click.option("--story", "stories", multiple=True, metavar="KEY", help="Tell only this story; may be repeated.")
 def demo(
     for_s: float | None, as_json: bool, broker: str | None, speed: float, seed: int, customers: int,
-    stories: tuple[str, ...],
+    floor: bool, stories: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Watch true stories and a small crowd become alerts, live.
 
@@ -132,7 +133,7 @@ def demo(
         if unknown:
             raise click.BadParameter(f"there is no story {unknown[0]!r}; there are {', '.join(STORIES)}")
         chosen = {key: story for key, story in STORIES.items() if not stories or key in stories}
-        sys.exit(Demo(broker, for_s, as_json, speed, seed, customers, chosen).run())
+        sys.exit(Demo(broker, for_s, as_json, speed, seed, customers, chosen, floor).run())
 
 
 @main.command(
@@ -248,7 +249,7 @@ def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int 
         click.echo(json.dumps(counts | found.settings()))
 
 
-for group in (topics, policy, config, ledger, incidents, curve, problems):
+for group in (topics, policy, config, ledger, incidents, curve, problems, win_back):
     main.add_command(group)
 
 

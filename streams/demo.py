@@ -196,6 +196,7 @@ class Demo:
     seed: int
     customers: int
     stories: Mapping[str, Story]
+    for_floor: bool = False
     started_s: float = field(default_factory=monotonic_s)
     seen: Seen = field(default_factory=Seen)
 
@@ -203,7 +204,7 @@ class Demo:
         """Run to the deadline, the end of the history or Ctrl-C, then tidy up and sum up."""
         simulation = Simulation(self.seed, self.customers, stories=self.stories, broken=True)
         heroes = frozenset(customer for story in self.stories.values() for customer in story.endings)
-        screen = Screen(sys.stderr if self.as_json else sys.stdout, heroes)
+        screen = Screen(sys.stderr if self.as_json else sys.stdout, heroes, self.for_floor)
         feeder = None
         trouble = ""
         with _asked_to_stop() as asked, ExitStack() as stack:

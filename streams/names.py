@@ -1,9 +1,11 @@
-"""What the digests in rows were called: the few texts that a problem or an incident may have to be named by.
+"""What the digests in rows were called: the few texts that a problem, an owner or a product line is named by.
 
-Learned from the events of cases and of known faults only, so that the catalogue of everything sold never enters.
+A sku is learned from the events of cases and of known faults only, so that the catalogue of everything sold never
+enters.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import msgpack
 import numpy as np
@@ -16,6 +18,8 @@ MOST = 65_536
 """So many names are kept; with more, a problem or an incident is told by its digest until some are forgotten."""
 
 NAMED = ("sku", "reason", "fault_id")
+EVERYWHERE = ("floor", "skill", "product_line")
+"""Few texts each, and learned from any event: who serves a customer, and what the lines are called."""
 
 
 class Names:
@@ -36,20 +40,20 @@ class Names:
         return self._texts.get(digest, f"{digest:016x}")
 
     def learn(self, block: Block, events: NDArray[np.void], admitted: NDArray[np.bool_]) -> None:
-        """Take the names from the admitted events of cases and faults in a block."""
-        if not {"case_id", "fault_id"} & block.columns.keys():
-            return
+        """Take the names from the admitted events of a block."""
         named = admitted & ((events["case_id"] != 0) | (events["fault_id"] != 0))
-        for name in NAMED:
-            column = block.columns.get(name)
-            if column is None:
-                continue
-            texts, where = np.unique(column[named], return_index=True)
-            digests = events[name][named][where]
-            for text, digest in zip(texts.tolist(), digests.tolist(), strict=True):
-                if text and digest not in self._texts and len(self._texts) < MOST:
-                    self._texts[digest] = block.text(text).decode()
-                    self._changed.add(digest % SEGMENTS)
+        for names, taken in ((NAMED, named), (EVERYWHERE, admitted)):
+            for name in names:
+                column = block.columns.get(name)
+                if column is not None:
+                    self._learn(block, column[taken], events[name][taken])
+
+    def _learn(self, block: Block, column: NDArray[Any], digests: NDArray[np.uint64]) -> None:
+        texts, where = np.unique(column, return_index=True)
+        for text, digest in zip(texts.tolist(), digests[where].tolist(), strict=True):
+            if text and digest not in self._texts and len(self._texts) < MOST:
+                self._texts[digest] = block.text(text).decode()
+                self._changed.add(digest % SEGMENTS)
 
     def forget_unless(self, used: Callable[[], set[int]]) -> None:
         """Once half of the room is taken, forget every name that nothing points at any more."""

@@ -15,6 +15,7 @@ from schemas.alerts import Evidence
 from schemas.policy import Policy
 from schemas.state import CASES, REFERENCES
 from streams import relations
+from streams.facts import facts_of
 from streams.realign import value_evidence, year_of
 from streams.relations import RELATIONS
 
@@ -38,7 +39,7 @@ TERM_UNITS: dict[codes.Term, str] = {
 
 KINDS_BEHIND: dict[codes.Evidence, tuple[codes.Kind, ...]] = {
     codes.Evidence.UNRESOLVED_REPEAT: (codes.Kind.CALL_CLOSED, codes.Kind.CHAT, codes.Kind.EMAIL),
-    codes.Evidence.ESCALATION_DENIED: (codes.Kind.ESCALATION_DENIED,),
+    codes.Evidence.ESCALATION_DENIED: (codes.Kind.ESCALATION_DENIED, codes.Kind.IDENTITY_REFUSED),
     codes.Evidence.RUDE_CALL: (codes.Kind.RUDE_CALL, codes.Kind.SENTIMENT),
     codes.Evidence.WRONG_PART: (codes.Kind.PART_WRONG,),
     codes.Evidence.CALLBACK_MISSED: (codes.Kind.CALLBACK_MISSED,),
@@ -50,7 +51,7 @@ KINDS_BEHIND: dict[codes.Evidence, tuple[codes.Kind, ...]] = {
         codes.Kind.CREDIT,
         codes.Kind.CONCESSION,
     ),
-    codes.Evidence.LOW_CSAT: (codes.Kind.CSAT,),
+    codes.Evidence.LOW_CSAT: (codes.Kind.CSAT, codes.Kind.SENTIMENT),
     codes.Evidence.CANCEL_REQUEST: (codes.Kind.CANCEL_REQUEST,),
     codes.Evidence.BROKEN_PROMISE: (
         codes.Kind.PROMISE_REVERSED,
@@ -70,13 +71,18 @@ def evidence_of(
     machine: codes.Machine, crossing: Any, row: Any, policy: Policy, moment: codes.Moment | None
 ) -> list[Evidence]:
     """What was found, strongest first: for a failure the moment itself before all else; for money, by fault."""
-    if machine in (codes.Machine.VALUE, codes.Machine.CAUSE):
+    beside = facts_of(row, int(crossing["now_ms"]))
+    if machine is codes.Machine.VALUE:
         return _money(machine, crossing, row, policy)
+    if machine is codes.Machine.CAUSE:
+        return [*_money(machine, crossing, row, policy), *beside]
     if machine in RELATIONS:
         facts = relations.evidence_of(machine, crossing, row, policy)
-        return [*facts, *(_failures(crossing, row, policy)[:2] if machine is codes.Machine.BEST else ())]
+        if machine is codes.Machine.BEST:
+            return [*facts, *_failures(crossing, row, policy)[:2], *beside]
+        return facts
     if machine is codes.Machine.CHURN:
-        return [*_adding_up(crossing, row, policy), *_price_ratio(row)]
+        return [*_adding_up(crossing, row, policy), *_price_ratio(row), *beside]
     found = _failures(crossing, row, policy)
     if machine is codes.Machine.SERVICE and moment is not None:
         trigger = (f"{int(crossing['trigger_digest']):016x}",) if crossing["trigger_kind"] else ()
@@ -84,6 +90,7 @@ def evidence_of(
             Evidence(moment.name.lower(), 1.0, "moment", "now", 1.0, trigger),
             *found[: MOST_EVIDENCE - 1],
             *_price_ratio(row),
+            *beside,
         ]
     return found[:MOST_EVIDENCE]
 

@@ -30,8 +30,8 @@ MOST_GONE = 0.2
 _M, _D, _E = codes.Moment, codes.Driver, codes.Evidence
 
 MOMENT_DRIVERS: dict[codes.Moment, codes.Driver] = {
-    **dict.fromkeys((_M.RUDE_CALL, _M.ESCALATION_DENIED, _M.EXECUTIVE_APPEAL), _D.EMOTION),
-    **dict.fromkeys((_M.APPEAL_UNANSWERED, _M.CONTACT_DURING_FAILURE), _D.EMOTION),
+    **dict.fromkeys((_M.RUDE_CALL, _M.ESCALATION_DENIED, _M.EXECUTIVE_APPEAL, _M.MOOD_SINKING), _D.EMOTION),
+    **dict.fromkeys((_M.APPEAL_UNANSWERED, _M.CONTACT_DURING_FAILURE, _M.IDENTITY_REFUSED), _D.EMOTION),
     **dict.fromkeys((_M.WRONG_PART_TWICE, _M.REPEAT_FAULT, _M.PROMISE_REVERSED), _D.RISK),
     **dict.fromkeys((_M.SPECIFICATION_GAP, _M.DEFECT_REVIEW, _M.LOCKED_OUT), _D.RISK),
     **dict.fromkeys((_M.TICKET_UNANSWERED, _M.CALLBACK_MISSED, _M.REPAIR_OVERDUE), _D.COST),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import IO, Any
 
 from schemas.alerts import Alert
+from streams.floorwords import for_floor
 from streams.words import in_words
 
 NEWS_EVERY_S = 5.0
@@ -16,6 +17,7 @@ class Screen:
 
     out: IO[str]
     stories: frozenset[str]
+    for_floor: bool = False
     waiting_s: float = 0.0
     _console: Any = None
 
@@ -51,12 +53,12 @@ class Screen:
             print("\r\x1b[K", end="", file=self.out, flush=True)
 
     def read_out(self, alert: Alert) -> None:
-        """An alert of a story in full, of an ordinary customer in one line."""
-        words = in_words(alert)
+        """An alert of a story in full, of an ordinary customer in one line; as the floor sees it where asked."""
+        words = for_floor(alert) if self.for_floor else in_words(alert)
         when = datetime.fromtimestamp(alert.ts_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         style = "bold" if words.urgent else "green"
         if alert.customer_id not in self.stories:
-            self.say(f"{when}  {words.title}", style)
+            self.say(f"{when}  {words.lines()[0]}", style)
             return
         title, *more = words.lines()
         self.say(f"{when}  {title}", style + " yellow" if words.urgent else style)

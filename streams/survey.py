@@ -1,6 +1,6 @@
-"""What is said of all customers of a partition together, at each midnight: its whale curve and glaring problems.
+"""What is said of all customers of a partition together, at each midnight: curve, problems, whom to win back.
 
-Both are functions of the rows, so neither has a state to lose. Remembered is only which problems were told of
+All are functions of the rows, so none has a state to lose. Remembered is only which problems were told of
 last, so that those that are gone can be taken back; names come from ``Names``.
 """
 
@@ -14,10 +14,11 @@ from kernels import problems, whale
 from kernels.attribution import DAY_MS
 from schemas import state
 from schemas.codes import CaseFlag
-from schemas.insights import BINS, CAUSED, CurvePart, Insight, Problem, problem_key
+from schemas.insights import BINS, CAUSED, CurvePart, Insight, Problem, WinBack, problem_key
 from schemas.policy import Policy
 from streams.arena import Arena
 from streams.names import Names
+from streams.prospects import win_back
 
 MOST_PROBLEMS = 1_000
 """So many problems a partition tells of, those with most money in them."""
@@ -50,7 +51,7 @@ class Survey:
         self._caused = np.zeros(ROOM, CAUSED)
 
     def midnight(self, arena: Arena, tick_ms: int, rules: Policy) -> list[Insight]:
-        """The curve and the problems as of ``tick_ms``; rows are settled to it, and concluded."""
+        """The curve, the list and the problems as of ``tick_ms``; rows are settled to it, and concluded."""
         curve = np.zeros((2, BINS), np.int64)
         faultless = np.zeros((2, BINS), np.int64)
         whale.survey(arena.rows, len(arena), tick_ms // DAY_MS, curve, faultless)
@@ -65,9 +66,14 @@ class Survey:
         self._told = told
         return [
             part.insight(),
+            WinBack(self._partition, tick_ms, win_back(arena, tick_ms, rules, self._names.of)).insight(),
             *(one.insight(self._partition) for one in found),
             *(Insight(problem_key(self._partition, problem), None) for problem in sorted(gone)),
         ]
+
+    def name_of(self, digest: int) -> str | None:
+        """The text behind a digest in a row, where it is kept."""
+        return self._names.get(digest)
 
     def known(self, row: NDArray[np.void], now_ms: int, dearest: bool) -> Known | None:
         """The problem behind an alert about this row (shape ()), if its case has one."""
@@ -141,7 +147,8 @@ def _filled(sketch: whale.Sketch) -> tuple[tuple[int, int, int], ...]:
 def _digests(arena: Arena) -> set[int]:
     """Every digest in a row that a name may be asked for."""
     rows = arena.rows[: len(arena)]
-    return {int(one) for name in ("case_id", "case_sku", "case_reason") for one in np.unique(rows[name])}
+    named = ("case_id", "case_sku", "case_reason", "floor", "skill", "line")
+    return {int(one) for name in named for one in np.unique(rows[name])}
 
 
 def problem_in_words(fault_id: str | None, sku: str | None, reason: str | None) -> str:

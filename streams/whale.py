@@ -9,13 +9,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kernels import whale
+from kernels import whale as kernel
 from kernels.digest import xxh64
 from kernels.settle import to_ppm
 from schemas.codes import CaseFlag
 from schemas.insights import BINS, ZERO, CurvePart, Problem
 
+DAY_MS = 86_400_000
 LEAST_CUSTOMERS = 200
 TOPS = (1, 5, 10, 20)
 BOTTOM = 25
@@ -77,12 +79,22 @@ class Whale:
         return {**asdict(self), "prize_cents": self.prize_cents, "what_if_without_destroyers": what_if}
 
 
-def merge(sketches: Iterable[whale.Sketch]) -> whale.Sketch:
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """One customer on the curve: how many bring less, and the profit without them, as if nothing else changed."""
+
+    net_cents: int
+    company_cents: int
+    below_ppm: int
+    profit_without_cents: int
+
+
+def merge(sketches: Iterable[kernel.Sketch]) -> kernel.Sketch:
     """Sketches of different customers, added: the sketch of all of them."""
     return sum(sketches, np.zeros((2, BINS), np.int64))
 
 
-def sketch_of(bins: Iterable[tuple[int, int, int]]) -> whale.Sketch:
+def sketch_of(bins: Iterable[tuple[int, int, int]]) -> kernel.Sketch:
     """The sketch whose filled bins were published."""
     sketch = np.zeros((2, BINS), np.int64)
     for at, customers, cents in bins:
@@ -90,7 +102,7 @@ def sketch_of(bins: Iterable[tuple[int, int, int]]) -> whale.Sketch:
     return sketch
 
 
-def curve(sketch: whale.Sketch) -> Curve:
+def curve(sketch: kernel.Sketch) -> Curve:
     """What a sketch says; exact but for where a percentile cuts a bin."""
     counts, cents = sketch
     customers, net = int(counts.sum()), int(cents.sum())
@@ -99,7 +111,7 @@ def curve(sketch: whale.Sketch) -> Curve:
     undefined = TOO_FEW if customers < LEAST_CUSTOMERS else NO_PROFIT if net <= 0 else None
 
     def top(share: float) -> int:
-        return to_ppm(whale.brought_by_top(sketch, share) / net)
+        return to_ppm(kernel.brought_by_top(sketch, share) / net)
 
     clear = undefined is None
     return Curve(
@@ -173,6 +185,29 @@ def _digest(text: str) -> int:
 
 def of_insights(insights: Mapping[bytes, bytes | None]) -> tuple[Whale | None, list[Problem]]:
     """The whale curve and the ranked problems behind the latest records by key; raises ``InsightError``."""
-    parts = [CurvePart.read(value) for key, value in insights.items() if value and key.startswith(b"curve/")]
     problems = [Problem.read(value) for key, value in insights.items() if value and key.startswith(b"problem/")]
-    return whale_of(parts), ranked(problems)
+    return whale_of(_parts(insights)), ranked(problems)
+
+
+def what_if(insights: Mapping[bytes, bytes | None], row: NDArray[np.void]) -> WhatIf | None:
+    """What if this customer (a row, shape ()) were not there; None before the first curve.
+
+    A what-if, not a forecast: shared cost would stay. Customers of the same bin count as bringing no less.
+    """
+    parts = _parts(insights)
+    whale = whale_of(parts)
+    if whale is None:
+        return None
+    _, net, company = kernel.year_of(row, whale.as_of_ms // DAY_MS)
+    below = int(merge(sketch_of(part.bins) for part in parts)[0, : kernel.bin_of(net)].sum())
+    share = to_ppm(below / max(1, whale.curve.customers))
+    return WhatIf(int(net), int(company), share, whale.curve.net_cents - int(net))
+
+
+def whale_of_insights(insights: Mapping[bytes, bytes | None]) -> Whale | None:
+    """The whale curve alone behind the latest records by key; raises ``InsightError``."""
+    return whale_of(_parts(insights))
+
+
+def _parts(insights: Mapping[bytes, bytes | None]) -> list[CurvePart]:
+    return [CurvePart.read(value) for key, value in insights.items() if value and key.startswith(b"curve/")]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.alerts import Alert, Step
+from streams import facts
 
 MOMENTS: dict[str, str] = {
     "rude_call": "an agent was rude",
@@ -28,6 +29,8 @@ MOMENTS: dict[str, str] = {
     "appeal_unanswered": "an appeal to an executive was not answered",
     "locked_out": "our product refuses what the customer put in",
     "cancel_requested": "the customer asked to leave",
+    "identity_refused": "an agent would not give a name",
+    "mood_sinking": "they sound less and less happy, without a complaint",
 }
 """What happened, for each moment."""
 
@@ -38,7 +41,8 @@ REASONS: dict[str, str] = {
     "wrong_part": "wrong parts were delivered",
     "negative_review": "a bad public review",
     "recovery": "something was put right since",
-    "low_csat": "a low satisfaction score",
+    "low_csat": "a low satisfaction score, or a mood that sinks",
+    "escalation_denied": "a supervisor, or the agent's name, was refused",
     "cancel_request": "the customer asked to leave",
     "broken_promise": "a promise was not kept",
     "leaving_signal": "a rival's offer, an appeal to an executive or a lost deal",
@@ -87,6 +91,10 @@ REASONS: dict[str, str] = {
     "praise_or_growth": "they praised us, or they grow",
     "unthanked_referral": "they brought us someone and were not thanked",
     "price_ratio": "what was offered is dearer",
+    "customer_effort": "time they spent on ways around our faults",
+    "refused_contacts": "contacts at which it was decided to refuse them",
+    "kept_contacts": "contacts at which it was decided to keep them",
+    "without_product": "days without the product",
 }
 """What each kind of evidence is called; one that is not listed is read out as it is written."""
 
@@ -180,7 +188,7 @@ TITLES = {
     "good_news_cleared": "good news was told",
 }
 
-WITHOUT_FAILURE = {"cancel_requested"}
+WITHOUT_FAILURE = {"cancel_requested", "mood_sinking"}
 """Moments that are no failure of ours in themselves: their title is the moment."""
 
 PLEASANT = ("referral_ready", "hidden_gem", "good_news")
@@ -229,19 +237,32 @@ def in_words(alert: Alert, currency: str = "USD") -> Words:
         happened = (*_money_told(alert, currency, intro), ahead, *_reach(alert))
     elif alert.kind.startswith("fix_the_cause"):
         year, share = money(alert.raw_net_year_cents, currency), percent(alert.company_share_ppm)
-        happened = _money_told(alert, currency, f"The year brought {year}; we caused {share} of the cost.")
+        told = _money_told(alert, currency, f"The year brought {year}; we caused {share} of the cost.")
+        happened = (*told, *facts.told(alert.evidence))
     elif alert.kind.startswith((*PLEASANT, "gaming_suspected")):
-        happened = _behind(alert)
+        happened = behind(alert)
     else:
-        happened = (*_behind(alert), *_dearer(alert), _risk(alert, currency))
-    if alert.problem is not None:
-        happened = (*happened, f"It is one case of a problem that others may have: {_spaced(alert.problem)}.")
+        happened = (*behind(alert), *_dearer(alert), *facts.told(alert.evidence), _risk(alert, currency))
+    happened = (*happened, *one_of_many(alert))
     do = tuple(ACTIONS.get(code, _spaced(code).capitalize() + ".") for code in alert.actions)
-    do += _gesture(alert, currency)
-    told = alert.clears_when[:MOST_PATHS_TOLD]
-    clears = (f"It clears with: {'; or '.join(told)}.",) if told else ()
+    do += (*_gesture(alert, currency), *_freed(alert))
+    paths = alert.clears_when[:MOST_PATHS_TOLD]
+    clears = (f"It clears with: {'; or '.join(paths)}.",) if paths else ()
     calm = alert.kind.endswith("_cleared") or alert.kind.startswith(PLEASANT)
     return Words(title, happened, do, clears, urgent=not calm)
+
+
+def one_of_many(alert: Alert) -> tuple[str, ...]:
+    """The problem that the alert is one case of."""
+    if alert.problem is None:
+        return ()
+    return (f"It is one case of a problem that others may have: {_spaced(alert.problem)}.",)
+
+
+def _freed(alert: Alert) -> tuple[str, ...]:
+    """The most of the floor's time that one of the actions would free."""
+    most = max((minutes for minutes in alert.action_minutes if minutes is not None), default=0)
+    return (f"It frees some {facts.hours(most)} of calls like those of the last weeks.",) if most > 0 else ()
 
 
 def _risk(alert: Alert, currency: str) -> str:
@@ -287,7 +308,7 @@ def _told(step: Step, count: int) -> str:
     return one if count == 1 else many.format(count)
 
 
-def _behind(alert: Alert) -> tuple[str, ...]:
+def behind(alert: Alert) -> tuple[str, ...]:
     """What counts, strongest first; the moment itself stands in the title already."""
     hidden = {alert.moment, "baseline", "rest"}
     weighing = (one for one in alert.evidence if one.contribution > 0 or one.name == "recovery")

@@ -44,6 +44,7 @@ BUILT = {".venv", "build", "dist"}
 # Their words are not ours to choose.
 NOT_OURS = {"LICENSE", "requirements.lock", "deploy/requirements.lock", "requirements-eval.lock"}
 LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?[^)]*\)")
+NOT_PROVEN = re.compile(r"\bnot (?:judged|recorded|done)|judged by nothing")
 FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 
 
@@ -217,6 +218,34 @@ def links_lead_somewhere(root: Path) -> list[str]:
     return faults
 
 
+def every_seed_has_a_story(root: Path) -> list[str]:
+    """No cell of ``docs/seeds.md`` is empty, and each row names tests that stand in the story files it names."""
+    seeds, faults = root / "docs" / "seeds.md", []
+    lines = seeds.read_text(encoding="utf-8").splitlines() if seeds.is_file() else []
+    for number, line in enumerate(lines, 1):
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if not line.startswith("| ") or cells[0] == "idea":
+            continue
+        where = f"docs/seeds.md:{number}"
+        if len(cells) != 4 or not all(cell.strip("–- ") for cell in cells) or NOT_PROVEN.search(line):
+            faults.append(f"{where}: a cell is empty, or says that something is not done")
+            continue
+        stories = [part.split("`: ") for part in cells[-1].split("; ")]
+        faults += [f"{where}: {said}" for said in (_of_a_story(root, story) for story in stories) if said]
+    return faults
+
+
+def _of_a_story(root: Path, story: list[str]) -> str:
+    """What is wrong with one file and its tests as a row names them."""
+    path = Path(story[0].strip("`"))
+    if path.parts[:2] != ("tests", "stories") or not (root / path).is_file():
+        return f"there is no story {path}"
+    there = {node.name for node in ast.walk(tree(root, path)) if isinstance(node, ast.FunctionDef)}
+    named = re.findall(r"`(test_\w+)`", story[1]) if len(story) == 2 else []
+    missing = [name for name in named if name not in there]
+    return f"{path} has no {', '.join(missing)}" if missing else "" if named else f"{path}: no test is named"
+
+
 def locks_agree(root: Path) -> list[str]:
     """The image installs the same releases that the tests ran with."""
     ours, image = (_pins(root / name) for name in ("requirements.lock", "deploy/requirements.lock"))
@@ -250,5 +279,6 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     no_registry_hosts,
     nothing_unfinished,
     links_lead_somewhere,
+    every_seed_has_a_story,
     locks_agree,
 )

@@ -17,6 +17,9 @@ WHEEL = '[tool.hatch.build.targets.wheel]\npackages = ["schemas", "kernels", "st
 NOTE = "TO" + "DO"
 LONG_FUNCTION = "def walk():\n" + "    pass\n" * 70
 
+STORY = "`tests/stories/test_ink.py`: `test_a`, `test_b`"
+SEEDS = "| idea | events | judged by | story |\n|---|---|---|---|\n| an idea | `event` | {judge} | {story} |\n"
+
 # A clean little tree, and per rule some faults: a file added or replaced, and what the rule says of it.
 CLEAN = {
     "pyproject.toml": PYPROJECT + WHEEL.format(more=""),
@@ -29,6 +32,8 @@ CLEAN = {
     "requirements.lock": "click==8.3.3 \\\n    --hash=sha256:00\nruff==0.17.6 \\\n    --hash=sha256:01\n",
     "deploy/requirements.lock": "click==8.3.3 \\\n    --hash=sha256:00\n",
     "docs/model.md": "# Model\n",
+    "docs/seeds.md": SEEDS.format(judge="`kernels/decay.py`", story=STORY),
+    "tests/stories/test_ink.py": "def test_a():\n    pass\n\n\ndef test_b():\n    pass\n",
     "README.md": "[model](docs/model.md#model), [ours](#here), [theirs](https://example.org/x)\n"
     "```\n[not a link](nowhere.md)\n```\n",
 }
@@ -72,6 +77,21 @@ FAULTS = [
     (rules.nothing_unfinished, "kernels/decay.py", f"# {NOTE}: the formula\n", "kernels/decay.py:1"),
     (rules.links_lead_somewhere, "docs/model.md", "[gone](gone.md)\n", "gone.md"),
     (rules.links_lead_somewhere, "README.md", "![gone](/docs/gone.png)\n", "gone.png"),
+    (rules.every_seed_has_a_story, "docs/seeds.md", SEEDS.format(judge="x", story="–"), "a cell is empty"),
+    (rules.every_seed_has_a_story, "docs/seeds.md", SEEDS.format(judge="not judged yet", story=STORY), "not done"),
+    (rules.every_seed_has_a_story, "docs/seeds.md", SEEDS.format(judge="x", story=STORY + ", `test_c`"), "test_c"),
+    (
+        rules.every_seed_has_a_story,
+        "docs/seeds.md",
+        SEEDS.format(judge="x", story=STORY.partition(":")[0]),
+        "no test",
+    ),
+    (
+        rules.every_seed_has_a_story,
+        "docs/seeds.md",
+        SEEDS.format(judge="x", story="`tests/stories/test_gone.py`: `test_a`"),
+        "test_gone",
+    ),
     (
         rules.locks_agree,
         "deploy/requirements.lock",

@@ -41,7 +41,7 @@ def _value(name: str, rng: random.Random, ts_ms: int) -> Any:
 def event(kind: Kind, customer: str, ts_ms: int, number: int, rng: random.Random) -> tuple[str, dict[str, Any]]:
     """One event with random fields that the codec accepts: (topic, fields)."""
     shape = SHAPES[kind]
-    may = (*shape.may, *EVERYWHERE[:1], *(("product_line",) if kind is Kind.PURCHASE else ()))
+    may = (*shape.may, *EVERYWHERE[:3], *(("product_line",) if kind is Kind.PURCHASE else ()))
     optional = [name for name in may if name not in shape.needs and rng.random() < 0.6]
     fields: dict[str, Any] = {"kind": kind.name.lower(), "ts_ms": ts_ms, "customer_id": customer}
     fields["event_id"] = f"e{number}"
@@ -61,14 +61,15 @@ def world(
 ) -> list[tuple[str, dict[str, Any]]]:
     """A stream of events over ``span_days`` in order of arrival; times may lag by up to ``disorder_ms``.
 
-    The last customer is mostly content; now and then somebody asks about leaving and calls often and briefly.
+    The last customer is mostly content; now and then somebody asks about leaving and calls often and briefly,
+    or sounds less happy each time.
     """
     rng = random.Random(seed)
     plan: list[tuple[int, Kind, int, dict[str, Any]]] = []
     for _ in range(events):
         ts_ms, who = START_MS + rng.randrange(round(span_days * DAY)), rng.randrange(customers)
         if rng.random() < 0.01:
-            plan += _burst(ts_ms, who, rng)
+            plan += rng.choice((_burst, _souring))(ts_ms, who, rng)
         elif who == customers - 1 and rng.random() < 0.9:
             plan.append((ts_ms, rng.choice(_CONTENT), who, {}))
         else:
@@ -90,3 +91,9 @@ def _burst(ts_ms: int, who: int, rng: random.Random) -> list[tuple[int, Kind, in
         handle_ms = rng.choice((20_000, 45_000, 90_000, 600_000))
         calls.append((ts_ms + rng.randrange(6 * HOUR), Kind.CALL_CLOSED, who, {"handle_ms": handle_ms}))
     return calls
+
+
+def _souring(ts_ms: int, who: int, rng: random.Random) -> list[tuple[int, Kind, int, dict[str, Any]]]:
+    """Some good moods, then worse and worse ones, a few hours apart."""
+    moods = [round(rng.uniform(0.3, 0.9), 2) for _ in range(6)] + [0.1, -0.1, -0.3, -0.45]
+    return [(ts_ms + 3 * HOUR * at, Kind.SENTIMENT, who, {"sentiment": mood}) for at, mood in enumerate(moods)]

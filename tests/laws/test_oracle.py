@@ -205,6 +205,9 @@ dwell_days = 3
 cooldown_days = 1
 [news]
 days = 2
+[mood]
+words = 2
+drop = 0.1
 [hold]
 failure_evidence = 20.0
 quiet_days = 1

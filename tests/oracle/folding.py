@@ -43,7 +43,7 @@ OPENS_A_CASE = {
     *(Kind.CALL_CLOSED, Kind.CHAT, Kind.EMAIL, Kind.CALL_OPENED, Kind.REPAIR_IN, Kind.PART_SHIPPED),
     *(Kind.PART_WRONG, Kind.CALLBACK_PROMISED, Kind.CALLBACK_MISSED, Kind.PRODUCT_EOL, Kind.PROMISE_REVERSED),
     *(Kind.UPSELL_AS_REMEDY, Kind.EXECUTIVE_APPEAL, Kind.WORKAROUND_EFFORT, Kind.SPECIFICATION_GAP),
-    *(Kind.FAULT_OPENED, Kind.RUDE_CALL, Kind.LOCK_OUT, *TICKETS, *ESCALATIONS),
+    *(Kind.FAULT_OPENED, Kind.RUDE_CALL, Kind.LOCK_OUT, Kind.IDENTITY_REFUSED, *TICKETS, *ESCALATIONS),
 }
 SETS_FLAG = {
     Kind.TICKET_REOPENED: CaseFlag.REOPENED,
@@ -69,9 +69,11 @@ MOMENT_OF = {
     Kind.SPECIFICATION_GAP: Moment.SPECIFICATION_GAP,
     Kind.LOCK_OUT: Moment.LOCKED_OUT,
     Kind.CANCEL_REQUEST: Moment.CANCEL_REQUESTED,
+    Kind.IDENTITY_REFUSED: Moment.IDENTITY_REFUSED,
 }
 EVIDENCE_OF = {
     Kind.ESCALATION_DENIED: Evidence.ESCALATION_DENIED,
+    Kind.IDENTITY_REFUSED: Evidence.ESCALATION_DENIED,
     Kind.PART_WRONG: Evidence.WRONG_PART,
     Kind.CALLBACK_MISSED: Evidence.CALLBACK_MISSED,
     Kind.FREE_REPLACEMENT: Evidence.RECOVERY,
@@ -93,7 +95,7 @@ def fold(row: Row, event: Heard, rules: Rules, now: int) -> Moment | None:
     """Fold one event into a row settled to ``now``'s day; the moment it makes, if any."""
     doubtful = forward.tells_of_a_defect(row, event, rules)
     if event.is_contact:
-        _count_contact(row, event)
+        _count_contact(row, event, rules)
     known = row.slot_of(event.case)
     was_open = known is not None and row.is_open(known)
     waited_since = row.waits_since(known) if known is not None else None
@@ -120,8 +122,10 @@ def fold(row: Row, event: Heard, rules: Rules, now: int) -> Moment | None:
         row.abuse_until_ms = max(row.abuse_until_ms, event.ts + rules.fault_abuse_days * DAY_MS)
     if event.kind is Kind.CONTACT_SENT and relating.forbidden(row.hold_reasons, event.get("purpose")):
         row.hold_violations = min(65_535, row.hold_violations + 1)
-    _learn(row, event, rules, _evidence(row, event, rules, slot, was_open, same_fault))
-    moment = _moment(row, event, rules, slot, same_fault, now)
+    sank = relating.mood_sank(row, event, rules)
+    felt = _evidence(row, event, rules, slot, was_open, same_fault)
+    _learn(row, event, rules, [(Evidence.LOW_CSAT, 1.0)] if sank and not felt else felt)
+    moment = Moment.MOOD_SINKING if sank else _moment(row, event, rules, slot, same_fault, now)
     if moment is not None:
         row.failure_day = max(row.failure_day, day_of(event.ts))
     return moment
@@ -134,13 +138,15 @@ def add_evidence(row: Row, rules: Rules, kind: Evidence, amount: float, day: int
     row.evidence[kind] += amount
 
 
-def _count_contact(row: Row, event: Heard) -> None:
+def _count_contact(row: Row, event: Heard, rules: Rules) -> None:
     row.add("hour_contacts", hour_of(event.ts), 1)
     handle = event.get("handle_ms")
     if handle is not None and handle <= 90_000:
         row.add("hour_short", hour_of(event.ts), 1)
     row.add("day_contacts", day_of(event.ts), 1)
     row.add("period_contacts", period_of(day_of(event.ts)), 1)
+    took = event.or_else("handle_ms", rules.cost_imputed_handle_minutes * 60_000) // 1_000
+    row.add("period_handle_seconds", period_of(day_of(event.ts)), took)
 
 
 def _fault(row: Row, event: Heard, rules: Rules, slot: int | None, waited_since: int | None) -> Fault:

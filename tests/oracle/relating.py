@@ -54,6 +54,10 @@ def relate(row: Row, event: Heard, rules: Rules, was_open: bool) -> None:
             setattr(row, name, max(getattr(row, name), ts))
     if kind is Kind.COMPETITOR_OFFER and ts >= row.offer_ms:
         row.offer_ms, row.offer_rival = ts, event.digest("competitor")
+    if kind is Kind.DEAL_LOST and ts >= row.deal_ms:
+        row.deal_ms, row.deal_cents = ts, event.or_else("deal_cents", 0)
+    row.floor = event.digest("floor") or row.floor
+    row.skill = event.digest("skill") or row.skill
     counted = {
         "kept": event.is_contact and event.get("decision") == Decision.KEEP,
         "refused": event.is_contact and event.get("decision") == Decision.REFUSE,
@@ -98,6 +102,22 @@ def spend(row: Row, event: Heard) -> None:
     if day > row.line_last_day[place]:
         row.line_last_day[place] = day
         row.line_days[place] = min(U2, row.line_days[place] + 1)
+
+
+def mood_sank(row: Row, event: Heard, rules: Rules) -> bool:
+    """Fold a noticed mood; whether with it the mood of late came to lie well below the usual one."""
+    if event.kind is not Kind.SENTIMENT:
+        return False
+
+    def low() -> bool:
+        gap = round((row.mood_usual - row.mood_lately) * MILLION)
+        return bool(row.moods >= rules.mood_words and gap >= rules.ppm("mood_drop"))
+
+    before, said = low(), event.or_else("sentiment", 0) / MILLION
+    row.moods = min(U2, row.moods + 1)
+    row.mood_usual += (said - row.mood_usual) / min(row.moods, rules.mood_memory)
+    row.mood_lately = said if row.moods == 1 else row.mood_lately + (said - row.mood_lately) / 2
+    return low() and not before
 
 
 def put_aside(row: Row, event: Heard, rules: Rules, fault: Fault, cost: int) -> None:
@@ -239,8 +259,8 @@ def referral(row: Row, rules: Rules, seen: Seen, move: Move) -> Change | None:
     results = row.failure_day == state.NEVER or today - row.failure_day >= rules.referral_quiet_days
     if row.csat_ms != state.NEVER:
         results = results and row.csat_share_ppm >= rules.ppm("referral_csat_share")
-    else:
-        results = results and row.solved > 0
+    words = (row.csat_ms, row.news_ms, row.referral_ms)
+    results = results and any(_days_ago(word, now, rules.referral_word_days) for word in words)
     asked = row.referral_asked_ms
     free = asked == state.NEVER or now - asked >= rules.referral_ask_days * DAY_MS
     free = free and row.state[Machine.HOLD] == 0 and not hold_reasons(row, rules, now)

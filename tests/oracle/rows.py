@@ -27,7 +27,13 @@ RINGS = {
         "period_head",
         state.PERIODS,
         (
-            *("period_contacts", "period_margin_cents", "period_cost_cents", "period_aside_cents"),
+            *(
+                "period_contacts",
+                "period_handle_seconds",
+                "period_margin_cents",
+                "period_cost_cents",
+                "period_aside_cents",
+            ),
             *("period_fee_cents", "period_doubt_cents", "period_revenue_cents"),
         ),
     ),

@@ -66,13 +66,14 @@ def test_withdrawn_as_soon_as_it_is_not_so_any_more(kind: str, fields: dict[str,
 
 
 def test_the_ask_is_not_repeated_within_half_a_year() -> None:
-    """Asked on day 200, the customer goes on buying: ready again on day 380, not before."""
+    """Asked on day 200, the customer goes on buying and praising us: ready again on day 381, not before."""
     driver = Driver(now_ms=START_MS)
     content(driver)
     driver.support("contact_sent", purpose="referral_ask")
     for day in range(220, 401, 20):
         driver.now_ms = START_MS + day * DAY
         driver.buys("purchase", amount_cents=9_000, margin_cents=3_000)
+        driver.support("praise")
     again = [alert for alert in driver.alerts if alert.kind == "referral_ready_entered"][1]
     assert (again.ts_ms - START_MS) // DAY == 381
 
@@ -87,6 +88,26 @@ def test_nobody_else_is_asked(score: int | None, days: int, amount_cents: int) -
     driver = Driver(now_ms=START_MS)
     content(driver, days, score, amount_cents)
     assert asks(driver) == []
+
+
+def test_nobody_is_asked_on_the_strength_of_silence() -> None:
+    """Years of buying, and a case that was settled quickly: the customer's own word is missing."""
+    driver = Driver(now_ms=START_MS)
+    driver.support("call_closed", case_id="T", handle_ms=300_000, resolved=False)
+    driver.wait(hours=1)
+    driver.support("ticket_resolved", case_id="T")
+    content(driver, days=400, score=None)
+    assert driver.row()["solved"] == 1
+    assert asks(driver) == []
+    driver.support("praise", observer="human")
+    assert asks(driver) == ["referral_ready_entered"]
+
+
+def test_a_word_grows_old() -> None:
+    """A top score of day 100 does not speak for the customer on day 240: the card is taken back, once."""
+    driver = Driver(now_ms=START_MS)
+    content(driver, days=400)
+    assert asks(driver) == ["referral_ready_entered", "referral_ready_cleared"]
 
 
 def test_a_failure_half_a_year_ago_still_forbids_it() -> None:

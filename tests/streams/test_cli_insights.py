@@ -26,6 +26,7 @@ def lived(partitions: int) -> Driver:
         driver.send("purchases", "purchase", f"G{number}", amount_cents=20_000, margin_cents=4_350)
     for number in range(COSTS):
         driver.send("support-calls", "call_closed", f"B{number}", handle_ms=680_000)
+    driver.send("support-calls", "deal_lost", "G7", NOON - 60 * DAY, deal_cents=90_000)
     driver.send("support-calls", "part_wrong", "B0", case_id="T", sku="lamp")
     driver.send("support-calls", "call_closed", "B0", case_id="T", handle_ms=600_000, reason="dark")
     driver.run()
@@ -41,9 +42,13 @@ def whaleline(*arguments: str | Path, broker: str = "127.0.0.1:1") -> Result:
 @pytest.fixture(scope="module")
 def broker() -> Iterator[str]:
     """A broker whose insights are those of two partitions, an older curve before the last one."""
-    with EmbeddedBroker({"insights": 2}) as stage:
+    with EmbeddedBroker({"insights": 2, "whaleline-customers": 2}) as stage:
         producer = Producer({"bootstrap.servers": stage.bootstrap})
-        insights = lived(2).insights
+        driver = lived(2)
+        insights = driver.insights
+        for partition, records in enumerate(driver.changelog):
+            for key, value in records:
+                producer.produce("whaleline-customers", value, key, partition=partition)
         old = Driver(partitions=2)
         old.run()
         old.wait(days=1)
@@ -88,6 +93,25 @@ def test_problems_are_ranked_and_named(broker: str) -> None:
     assert (problem["sku"], problem["customers"], problem["cost_cents"]) == ("lamp", 1, 950)
 
 
+def test_where_one_customer_stands_on_the_curve(broker: str) -> None:
+    told = whaleline("curve", "--customer", "B0", broker=broker)
+    assert told.exit_code == 0, told.output
+    assert "brought -20.00 EUR in the year, more than 0.0 % of all did" in told.output
+    assert "Cost that we caused ourselves is in it: 9.50 EUR." in told.output
+    assert "A what-if, not a forecast" in told.output
+    found = json.loads(whaleline("curve", "--json", "--customer", "G7", broker=broker).output)
+    assert (found["net_cents"], found["below_ppm"]) == (4_000, 200_000)
+    stranger = whaleline("curve", "--customer", "nobody", broker=broker)
+    assert stranger.exit_code == 1
+    assert "knows no such customer" in stranger.stderr
+
+
+def test_whom_to_win_back_is_listed(broker: str) -> None:
+    assert whaleline("win-back", broker=broker).output == "G7: a deal went elsewhere (900.00 EUR)\n"
+    (found,) = whaleline("win-back", "--json", broker=broker).output.splitlines()
+    assert json.loads(found)["reasons"] == ["deal_lost"]
+
+
 def test_before_the_first_midnight_there_is_nothing_to_tell() -> None:
     with EmbeddedBroker({"insights": 1}) as stage:
         curve = whaleline("curve", broker=stage.bootstrap)
@@ -98,7 +122,7 @@ def test_before_the_first_midnight_there_is_nothing_to_tell() -> None:
     assert problems.output.startswith("No problem of our own making")
 
 
-@pytest.mark.parametrize("command", ["curve", "problems"])
+@pytest.mark.parametrize("command", ["curve", "problems", "win-back"])
 def test_a_broker_that_is_not_there_is_told_in_a_sentence(command: str) -> None:
     told = whaleline(command)
     assert told.exit_code == 2

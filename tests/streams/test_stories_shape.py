@@ -28,7 +28,7 @@ KEYS = [
 ALERT = Alert(
     *("id", "service_failure_entered", "story-printer", START_MS, "served", "failed", 1, 1, "rude_call"),
     *(0, 0, 0, 0, 0, 0, 0, 0, None, 0, 0, 0, 0),
-    *("emotion", "repeat", (), (), (), None, (), (), 1, "0"),
+    *("support", None, "emotion", "repeat", (), (), (), (), None, (), (), 1, "0"),
 )
 
 

@@ -35,6 +35,8 @@ BASE = Alert(
     at_risk_cents=12_050,
     savable_cents=12_000,
     stake_cents=46_000,
+    owner="service-desk",
+    skill=None,
     driver="risk",
     loyalty_stage="repeat",
     evidence=(
@@ -43,6 +45,7 @@ BASE = Alert(
     ),
     actions=("escalate_to_supervisor", "verify_part_before_shipping"),
     action_cents=(1_125, None),
+    action_minutes=(None, None),
     gesture=None,
     clear_path=((Step("settle_case", 1, "case", "0" * 16),), (Step("quiet", 14, "days"),)),
     clears_when=("the open case settled", "14 quiet days"),

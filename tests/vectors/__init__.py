@@ -220,6 +220,8 @@ ALERT = Alert(
     at_risk_cents=21_126,
     savable_cents=20_101,
     stake_cents=57_234,
+    owner="service-desk",
+    skill="german",
     driver="risk",
     loyalty_stage="loyal",
     evidence=(
@@ -228,6 +230,7 @@ ALERT = Alert(
     ),
     actions=("escalate_to_supervisor", "verify_part_before_shipping"),
     action_cents=(1_125, None),
+    action_minutes=(None, 42),
     gesture=Gesture("part", 1_800, 412_345, 300_000, 250_000, 14_309, 12_509, 31_450, True, False),
     clear_path=((Step("settle_case", 1, "case", "00000000000000fe"),), (Step("quiet", 14, "days"),)),
     clears_when=("the open case settled", "14 quiet days"),
