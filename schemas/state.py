@@ -31,142 +31,148 @@ NEVER = -1
 MONEY_MOST_CENTS = 10**17
 """Where every sum of money in a row stops, up and down: a million events of the most that one may carry."""
 
-CUSTOMER = np.dtype(
-    [
-        # how far the row is settled, and what was heard first and last
-        ("day", "<i4"),
-        ("first_day", "<i4"),
-        ("last_event_ms", "<i8"),
-        # rings: contacts of the last 24 hours; of the last 90 days; money of 13 periods of 28 days
-        ("hour_head", "<i4"),
-        ("hour_contacts", "<u1", HOURS),
-        ("hour_short", "<u1", HOURS),
-        ("hour_aside_cents", "<u4", HOURS),
-        ("day_head", "<i4"),
-        ("day_contacts", "<u1", DAYS),
-        ("day_failures", "<u1", DAYS),
-        ("day_purchases", "<u1", DAYS),
-        ("day_cost_cents", "<u4", DAYS),
-        ("period_head", "<i4"),
-        ("period_contacts", "<u2", PERIODS),
-        ("period_margin_cents", "<i8", PERIODS),
-        ("period_cost_cents", "<i8", (PERIODS, FAULTS)),
-        ("period_fee_cents", "<i8", PERIODS),
-        ("period_aside_cents", "<i8", PERIODS),
-        ("period_doubt_cents", "<i8", PERIODS),
-        ("period_revenue_cents", "<i8", PERIODS),
-        # a lifetime of buying
-        ("first_purchase_day", "<i4"),
-        ("last_purchase_day", "<i4"),
-        ("repeat_days", "<u4"),
-        ("purchases", "<u4"),
-        ("spent_cents", "<i8"),
-        ("life_margin_cents", "<i8"),
-        ("life_fee_cents", "<i8"),
-        ("last_spend_cents", "<i8"),
-        ("gap_squares", "<u8"),
-        ("long_gaps", "<u2"),
-        ("long_gap_days", "<u4"),
-        ("loss_cents", "<i8"),
-        ("loss_day", "<i4"),
-        ("first_fee_day", "<i4"),
-        ("last_fee_day", "<i4"),
-        ("contract_from_ms", "<i8"),
-        ("contract_fee_cents", "<i8"),
-        ("contract_period_days", "<u4"),
-        # which product lines, newest purchase of each
-        ("line", "<u8", LINES),
-        ("line_last_day", "<i4", LINES),
-        ("line_days", "<u2", LINES),
-        ("life_cost_cents", "<i8", FAULTS),
-        # evidence of failure and recovery, decayed to the start of ``day``; the alive filter
-        ("evidence", "<f8", DECAYED),
-        ("odds", "<f8"),
-        ("risk_day_start_ppm", "<i4"),
-        ("risk_day_before_ppm", "<i4"),
-        ("risk_calm_since_ms", "<i8"),
-        ("usual_risk", "<f8"),
-        # open cases: the greatest time of each side wins, so an early answer is remembered
-        ("case_id", "<u8", CASES),
-        ("case_opened_ms", "<i8", CASES),
-        ("case_asked_ms", "<i8", CASES),
-        ("case_answered_ms", "<i8", CASES),
-        ("case_resolved_ms", "<i8", CASES),
-        ("case_contacts", "<u2", CASES),
-        ("case_wrong_parts", "<u2", CASES),
-        ("case_flags", "<u4", CASES),
-        ("case_cause", "<u1", CASES),
-        ("case_sku", "<u8", CASES),
-        ("case_reason", "<u8", CASES),
-        ("case_alternative", "<u1", CASES),
-        ("case_price_percent", "<u4", CASES),
-        ("case_period", "<i4", CASES),
-        ("case_cost_cents", "<i8", (CASES, CASE_PERIODS, FAULTS)),
-        ("cases_overflowed", "<u4"),
-        ("callback_due_ms", "<i8", CALLBACKS),
-        ("callback_case", "<u8", CALLBACKS),
-        ("callback_made_ms", "<i8"),
-        # repair and abuse
-        ("repair_in_ms", "<i8"),
-        ("repair_out_ms", "<i8"),
-        ("repair_told_ms", "<i8"),
-        ("repair_sku", "<u8"),
-        ("repair_repeat", "<u1"),
-        ("abuse_until_ms", "<i8"),
-        ("contract_end_ms", "<i8"),
-        ("termination_fee_cents", "<i8"),
-        ("leaving_asked_ms", "<i8"),
-        ("cancel_ms", "<i8"),
-        ("offer_ms", "<i8"),
-        ("offer_rival", "<u8"),
-        ("warranty_end_ms", "<i8"),
-        ("appeal_ms", "<i8"),
-        ("appeal_answered_ms", "<i8"),
-        ("appeal_told_ms", "<i8"),
-        # relationship: what the customer said of us, brought us, and was asked
-        ("contact_ms", "<i8"),
-        ("failure_day", "<i4"),
-        ("solved", "<u2"),
-        ("kept", "<u2"),
-        ("refused", "<u2"),
-        ("reviews", "<u2"),
-        ("negative_review_ms", "<i8"),
-        ("effort_minutes", "<u4"),
-        ("csat_ms", "<i8"),
-        ("csat_share_ppm", "<u4"),
-        ("referrals", "<u2"),
-        ("referral_ms", "<i8"),
-        ("thanked_ms", "<i8"),
-        ("thanks_told_ms", "<i8"),
-        ("referral_asked_ms", "<i8"),
-        ("news_ms", "<i8"),
-        ("news_told_ms", "<i8"),
-        # the state machines
-        ("state", "<u1", MACHINES),
-        ("since_ms", "<i8", MACHINES),
-        ("cooldown_until_ms", "<i8", MACHINES),
-        ("episode", "<u4", MACHINES),
-        ("change", "<u4", MACHINES),
-        # of the present value episode: when it began, since when the year ahead pays, which remedies were tried
-        ("value_entered_ms", "<i8"),
-        ("value_good_since_ms", "<i8"),
-        ("remedies", "<u1"),
-        ("failed_moments", "<u4"),
-        ("failed_last_ms", "<i8"),
-        ("recovered_ms", "<i8"),
-        ("hold_reasons", "<u1"),
-        ("hold_calm_since_ms", "<i8"),
-        ("hold_violations", "<u2"),
-        ("pending_moments", "<u4"),
-        ("pending", "<u1"),
-        # what the alerts point at: the newest references of kind, time and event digest
-        ("reference_next", "<u1"),
-        ("reference_kind", "<u1", REFERENCES),
-        ("reference_ms", "<i8", REFERENCES),
-        ("reference_digest", "<u8", REFERENCES),
-    ]
-)
-"""One customer. Times are ms UTC, days are days since 1970, money is cents; an unset time or day is -1."""
+_COLUMNS: list[tuple[str, str] | tuple[str, str, int | tuple[int, ...]]] = [
+    # how far the row is settled, and what was heard first and last
+    ("day", "<i4"),
+    ("first_day", "<i4"),
+    ("last_event_ms", "<i8"),
+    # rings: contacts of the last 24 hours; of the last 90 days; money of 13 periods of 28 days
+    ("hour_head", "<i4"),
+    ("hour_contacts", "<u1", HOURS),
+    ("hour_short", "<u1", HOURS),
+    ("hour_aside_cents", "<u4", HOURS),
+    ("day_head", "<i4"),
+    ("day_contacts", "<u1", DAYS),
+    ("day_failures", "<u1", DAYS),
+    ("day_purchases", "<u1", DAYS),
+    ("day_cost_cents", "<u4", DAYS),
+    ("period_head", "<i4"),
+    ("period_contacts", "<u2", PERIODS),
+    ("period_margin_cents", "<i8", PERIODS),
+    ("period_cost_cents", "<i8", (PERIODS, FAULTS)),
+    ("period_fee_cents", "<i8", PERIODS),
+    ("period_aside_cents", "<i8", PERIODS),
+    ("period_doubt_cents", "<i8", PERIODS),
+    ("period_revenue_cents", "<i8", PERIODS),
+    # a lifetime of buying
+    ("first_purchase_day", "<i4"),
+    ("last_purchase_day", "<i4"),
+    ("repeat_days", "<u4"),
+    ("purchases", "<u4"),
+    ("spent_cents", "<i8"),
+    ("life_margin_cents", "<i8"),
+    ("life_fee_cents", "<i8"),
+    ("last_spend_cents", "<i8"),
+    ("gap_squares", "<u8"),
+    ("long_gaps", "<u2"),
+    ("long_gap_days", "<u4"),
+    ("loss_cents", "<i8"),
+    ("loss_day", "<i4"),
+    ("first_fee_day", "<i4"),
+    ("last_fee_day", "<i4"),
+    ("contract_from_ms", "<i8"),
+    ("contract_fee_cents", "<i8"),
+    ("contract_period_days", "<u4"),
+    # which product lines, newest purchase of each
+    ("line", "<u8", LINES),
+    ("line_last_day", "<i4", LINES),
+    ("line_days", "<u2", LINES),
+    ("life_cost_cents", "<i8", FAULTS),
+    # evidence of failure and recovery, decayed to the start of ``day``; the alive filter
+    ("evidence", "<f8", DECAYED),
+    ("odds", "<f8"),
+    ("risk_day_start_ppm", "<i4"),
+    ("risk_day_before_ppm", "<i4"),
+    ("risk_calm_since_ms", "<i8"),
+    ("usual_risk", "<f8"),
+    # open cases: the greatest time of each side wins, so an early answer is remembered
+    ("case_id", "<u8", CASES),
+    ("case_opened_ms", "<i8", CASES),
+    ("case_asked_ms", "<i8", CASES),
+    ("case_answered_ms", "<i8", CASES),
+    ("case_resolved_ms", "<i8", CASES),
+    ("case_contacts", "<u2", CASES),
+    ("case_wrong_parts", "<u2", CASES),
+    ("case_flags", "<u4", CASES),
+    ("case_cause", "<u1", CASES),
+    ("case_sku", "<u8", CASES),
+    ("case_reason", "<u8", CASES),
+    ("case_alternative", "<u1", CASES),
+    ("case_price_percent", "<u4", CASES),
+    ("case_period", "<i4", CASES),
+    ("case_cost_cents", "<i8", (CASES, CASE_PERIODS, FAULTS)),
+    ("cases_overflowed", "<u4"),
+    ("callback_due_ms", "<i8", CALLBACKS),
+    ("callback_case", "<u8", CALLBACKS),
+    ("callback_made_ms", "<i8"),
+    # repair and abuse
+    ("repair_in_ms", "<i8"),
+    ("repair_out_ms", "<i8"),
+    ("repair_told_ms", "<i8"),
+    ("repair_sku", "<u8"),
+    ("repair_repeat", "<u1"),
+    ("abuse_until_ms", "<i8"),
+    ("contract_end_ms", "<i8"),
+    ("termination_fee_cents", "<i8"),
+    ("leaving_asked_ms", "<i8"),
+    ("cancel_ms", "<i8"),
+    ("offer_ms", "<i8"),
+    ("offer_rival", "<u8"),
+    ("warranty_end_ms", "<i8"),
+    ("appeal_ms", "<i8"),
+    ("appeal_answered_ms", "<i8"),
+    ("appeal_told_ms", "<i8"),
+    # relationship: what the customer said of us, brought us, and was asked
+    ("contact_ms", "<i8"),
+    ("failure_day", "<i4"),
+    ("solved", "<u2"),
+    ("kept", "<u2"),
+    ("refused", "<u2"),
+    ("reviews", "<u2"),
+    ("negative_review_ms", "<i8"),
+    ("effort_minutes", "<u4"),
+    ("csat_ms", "<i8"),
+    ("csat_share_ppm", "<u4"),
+    ("referrals", "<u2"),
+    ("referral_ms", "<i8"),
+    ("thanked_ms", "<i8"),
+    ("thanks_told_ms", "<i8"),
+    ("referral_asked_ms", "<i8"),
+    ("news_ms", "<i8"),
+    ("news_told_ms", "<i8"),
+    # the state machines
+    ("state", "<u1", MACHINES),
+    ("since_ms", "<i8", MACHINES),
+    ("cooldown_until_ms", "<i8", MACHINES),
+    ("episode", "<u4", MACHINES),
+    ("change", "<u4", MACHINES),
+    # of the present value episode: when it began, since when the year ahead pays, which remedies were tried
+    ("value_entered_ms", "<i8"),
+    ("value_good_since_ms", "<i8"),
+    ("remedies", "<u1"),
+    ("failed_moments", "<u4"),
+    ("failed_last_ms", "<i8"),
+    ("recovered_ms", "<i8"),
+    ("hold_reasons", "<u1"),
+    ("hold_calm_since_ms", "<i8"),
+    ("hold_violations", "<u2"),
+    ("pending_moments", "<u4"),
+    ("pending", "<u1"),
+    # what the alerts point at: the newest references of kind, time and event digest
+    ("reference_next", "<u1"),
+    ("reference_kind", "<u1", REFERENCES),
+    ("reference_ms", "<i8", REFERENCES),
+    ("reference_digest", "<u8", REFERENCES),
+]
+
+WORD = 8
+_SIZE = np.dtype(_COLUMNS).itemsize
+
+CUSTOMER = np.dtype([*_COLUMNS, ("spare", "u1", -_SIZE % WORD)] if _SIZE % WORD else _COLUMNS)
+"""One customer. Times are ms UTC, days are days since 1970, money is cents; an unset time or day is -1.
+
+``spare`` fills the row up to whole words of eight bytes and is always 0.
+"""
 
 _UNSET = tuple(name for name in CUSTOMER.names or () if name.endswith(("_day", "_ms", "_head")) or name == "day")
 
@@ -183,20 +189,58 @@ class LayoutError(ValueError):
     """A stored row has a layout this code cannot read."""
 
 
+HEAD_BYTES = 10
+_BLANK_BYTES = blank().view(np.uint8)
+
+
+def head(ledger_offset: int) -> bytes:
+    """What a changelog value begins with: layout u2, the ledger offset that the row includes i8."""
+    return LAYOUT.to_bytes(2, "little") + ledger_offset.to_bytes(8, "little", signed=True)
+
+
 def pack(row: NDArray[np.void], ledger_offset: int) -> bytes:
-    """One row as a changelog value: layout u2, the ledger offset it includes i8, the row."""
-    return LAYOUT.to_bytes(2, "little") + ledger_offset.to_bytes(8, "little", signed=True) + row.tobytes()
+    """One row as a changelog value: its head, and what differs from a blank row (docs/wire.md).
+
+    The plain form of ``kernels.sparse``, which writes many.
+    """
+    words = (row.view(np.uint8) ^ _BLANK_BYTES).reshape(-1, WORD)
+    here = words != 0
+    masks = np.packbits(here, axis=1, bitorder="little")[:, 0]
+    differs = masks != 0
+    parts = [bytes([mask]) + word[word != 0].tobytes() for mask, word in zip(masks, words, strict=True) if mask]
+    return head(ledger_offset) + np.packbits(differs, bitorder="little").tobytes() + b"".join(parts)
 
 
 def unpack(value: bytes) -> tuple[int, NDArray[np.void]]:
     """(ledger offset, row of shape (1,)) of a changelog value; refuses a layout newer than this code's."""
+    check_layout(value)
+    count = CUSTOMER.itemsize // WORD
+    at = HEAD_BYTES + (count + 7) // 8
+    words = _BLANK_BYTES.copy().reshape(count, WORD)
+    differs = np.unpackbits(np.frombuffer(value[HEAD_BYTES:at], np.uint8), bitorder="little")
+    if len(value) < at or differs[count:].any():
+        raise LayoutError(BROKEN)
+    for word in np.flatnonzero(differs).tolist():
+        here = np.unpackbits(np.frombuffer(value[at : at + 1], np.uint8), bitorder="little").astype(bool)
+        sent = np.frombuffer(value[at + 1 : at + 1 + int(here.sum())], np.uint8)
+        if sent.size == 0 or sent.size != here.sum() or not sent.all():
+            raise LayoutError(BROKEN)
+        words[word, here] ^= sent
+        at += 1 + sent.size
+    if at != len(value):
+        raise LayoutError(BROKEN)
+    return int.from_bytes(value[2:HEAD_BYTES], "little", signed=True), words.reshape(-1).view(CUSTOMER)
+
+
+def check_layout(value: bytes) -> None:
+    """Refuse a changelog value that is not of this layout."""
     layout = int.from_bytes(value[:2], "little")
     if layout != LAYOUT:
         what = "start a newer version" if layout > LAYOUT else "never released, make the customers topic anew"
         raise LayoutError(f"a customer row has layout {layout}, this version reads {LAYOUT}: {what}")
-    if len(value) != 10 + CUSTOMER.itemsize:
-        raise LayoutError(f"a customer row has {len(value)} bytes, layout {LAYOUT} has {10 + CUSTOMER.itemsize}")
-    return int.from_bytes(value[2:10], "little", signed=True), np.frombuffer(value, CUSTOMER, 1, 10).copy()
+
+
+BROKEN = f"the bytes of a customer row are no row of layout {LAYOUT}"
 
 
 SCORES = np.dtype(
