@@ -21,6 +21,9 @@ FIRST_NAME_BYTES = 16
 GROWTH = 2
 """Room grows by a half: copying stays rare and what is spare stays small."""
 
+AT_ONCE = 1_024
+"""Rows written at once."""
+
 WORDS = CUSTOMER.itemsize // state.WORD
 _BLANK = blank().view(np.uint64)
 
@@ -63,8 +66,7 @@ class Arena:
     ) -> NDArray[np.int64]:  # fmt: skip
         out, scratch = np.empty(which.size, np.int64), np.empty(starts.size, np.int64)
         self._count = index.slots_of(
-            *(self._table, self._names, self._begins, self._count),
-            *(text, starts, lengths, which, wanted, scratch, out),
+            self._table, self._names, self._begins, self._count, text, starts, lengths, which, wanted, scratch, out
         )
         return out
 
@@ -98,13 +100,16 @@ class Arena:
         slots = np.flatnonzero(self.dirty[: len(self)])
         self.dirty[: len(self)] = 0
         head = np.frombuffer(state.head(ledger_offset), np.uint8)
-        out = np.empty(slots.size * (head.size + sparse.most_bytes(WORDS)), np.uint8)
-        ends = np.empty(slots.size, np.int64)
-        sparse.encode_rows(self._words(), slots, _BLANK, head, out, ends)
-        values, begin, found = memoryview(out), 0, []
-        for slot, end in zip(slots.tolist(), ends.tolist(), strict=True):
-            found.append((self.customer(slot), bytes(values[begin:end])))
-            begin = end
+        out = np.empty(min(slots.size, AT_ONCE) * (head.size + sparse.most_bytes(WORDS)), np.uint8)
+        found: list[tuple[bytes, bytes]] = []
+        for at in range(0, slots.size, AT_ONCE):
+            some = slots[at : at + AT_ONCE]
+            ends = np.empty(some.size, np.int64)
+            sparse.encode_rows(self._words(), some, _BLANK, head, out, ends)
+            begin = 0
+            for slot, end in zip(some.tolist(), ends.tolist(), strict=True):
+                found.append((self.customer(slot), out[begin:end].tobytes()))
+                begin = end
         return found
 
     def restore(self, customer: bytes, value: bytes) -> None:
