@@ -130,7 +130,7 @@ SETTINGS: tuple[Setting, ...] = (
     _S("churn", "regular_repeats", 4, 2, 100, "repeat purchases that show whether somebody buys regularly"),
     _S("churn", "regular_spread", 0.5, 0.0, 3.0, "spread of regular gaps, over their mean, at most"),
     _S("churn", "fee_days", 31, 1, 400, "days from one fee to the next, after which one is missing"),
-    _S("churn", "enter_probability", 0.15, 0.0, 1.0, "enter when the 90-day risk is at least this"),
+    _S("churn", "enter_probability", 0.2, 0.0, 1.0, "enter when the 90-day risk is at least this"),
     _S("churn", "high_probability", 0.60, 0.0, 1.0, "escalate when it is at least this"),
     _S("churn", "jump_probability", 0.15, 0.0, 1.0, "escalate on a rise of this much since yesterday"),
     _S("churn", "jump_floor_probability", 0.20, 0.0, 1.0, "where the risk is at least this"),

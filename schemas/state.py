@@ -31,7 +31,7 @@ NEVER = -1
 MONEY_MOST_CENTS = 10**17
 """Where every sum of money in a row stops, up and down: a million events of the most that one may carry."""
 
-CUSTOMER = np.dtype(
+_FIELDS = np.dtype(
     [
         # how far the row is settled, and what was heard first and last
         ("day", "<i4"),
@@ -176,7 +176,14 @@ CUSTOMER = np.dtype(
         ("reference_digest", "<u8", REFERENCES),
     ]
 )
-"""One customer. Times are ms UTC, days are days since 1970, money is cents; an unset time or day is -1."""
+
+WORD = 8
+_SPARE = -_FIELDS.itemsize % WORD
+CUSTOMER = np.dtype([*_FIELDS.descr, ("spare", "u1", (_SPARE,))] if _SPARE else _FIELDS)
+"""One customer. Times are ms UTC, days are days since 1970, money is cents; an unset time or day is -1.
+
+``spare`` fills the row up to whole words of eight bytes and is always 0.
+"""
 
 _UNSET = tuple(name for name in CUSTOMER.names or () if name.endswith(("_day", "_ms", "_head")) or name == "day")
 
@@ -193,20 +200,58 @@ class LayoutError(ValueError):
     """A stored row has a layout this code cannot read."""
 
 
+HEAD_BYTES = 10
+_BLANK_BYTES = blank().view(np.uint8)
+
+
+def head(ledger_offset: int) -> bytes:
+    """What a changelog value begins with: layout u2, the ledger offset that the row includes i8."""
+    return LAYOUT.to_bytes(2, "little") + ledger_offset.to_bytes(8, "little", signed=True)
+
+
 def pack(row: NDArray[np.void], ledger_offset: int) -> bytes:
-    """One row as a changelog value: layout u2, the ledger offset it includes i8, the row."""
-    return LAYOUT.to_bytes(2, "little") + ledger_offset.to_bytes(8, "little", signed=True) + row.tobytes()
+    """One row as a changelog value: its head, and what differs from a blank row (docs/wire.md).
+
+    The plain form of ``kernels.sparse``, which writes many.
+    """
+    words = (row.view(np.uint8) ^ _BLANK_BYTES).reshape(-1, WORD)
+    here = words != 0
+    masks = np.packbits(here, axis=1, bitorder="little")[:, 0]
+    differs = masks != 0
+    parts = [bytes([mask]) + word[word != 0].tobytes() for mask, word in zip(masks, words, strict=True) if mask]
+    return head(ledger_offset) + np.packbits(differs, bitorder="little").tobytes() + b"".join(parts)
 
 
 def unpack(value: bytes) -> tuple[int, NDArray[np.void]]:
     """(ledger offset, row of shape (1,)) of a changelog value; refuses a layout newer than this code's."""
+    check_layout(value)
+    count = CUSTOMER.itemsize // WORD
+    at = HEAD_BYTES + (count + 7) // 8
+    words = _BLANK_BYTES.copy().reshape(count, WORD)
+    differs = np.unpackbits(np.frombuffer(value[HEAD_BYTES:at], np.uint8), bitorder="little")
+    if len(value) < at or differs[count:].any():
+        raise LayoutError(BROKEN)
+    for word in np.flatnonzero(differs).tolist():
+        here = np.unpackbits(np.frombuffer(value[at : at + 1], np.uint8), bitorder="little").astype(bool)
+        sent = np.frombuffer(value[at + 1 : at + 1 + int(here.sum())], np.uint8)
+        if sent.size == 0 or sent.size != here.sum() or not sent.all():
+            raise LayoutError(BROKEN)
+        words[word, here] ^= sent
+        at += 1 + sent.size
+    if at != len(value):
+        raise LayoutError(BROKEN)
+    return int.from_bytes(value[2:HEAD_BYTES], "little", signed=True), words.reshape(-1).view(CUSTOMER)
+
+
+def check_layout(value: bytes) -> None:
+    """Refuse a changelog value that is not of this layout."""
     layout = int.from_bytes(value[:2], "little")
     if layout != LAYOUT:
         what = "start a newer version" if layout > LAYOUT else "never released, make the customers topic anew"
         raise LayoutError(f"a customer row has layout {layout}, this version reads {LAYOUT}: {what}")
-    if len(value) != 10 + CUSTOMER.itemsize:
-        raise LayoutError(f"a customer row has {len(value)} bytes, layout {LAYOUT} has {10 + CUSTOMER.itemsize}")
-    return int.from_bytes(value[2:10], "little", signed=True), np.frombuffer(value, CUSTOMER, 1, 10).copy()
+
+
+BROKEN = f"the bytes of a customer row are no row of layout {LAYOUT}"
 
 
 SCORES = np.dtype(

@@ -9,55 +9,118 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import admit
+from kernels import admit, index, sparse
+from schemas import state
 from schemas.block import EVENT, Block, Source
 from schemas.codes import FIRST_PURCHASE_KIND
 from schemas.events import FIELDS, Type
 from schemas.state import CUSTOMER, blank
 
 FIRST_CAPACITY = 256
+FIRST_NAME_BYTES = 16
+GROWTH = 2
+"""Room grows by a half: copying stays rare and what is spare stays small."""
+
+AT_ONCE = 1_024
+"""Rows written at once."""
+
+WORDS = CUSTOMER.itemsize // state.WORD
+_BLANK = blank().view(np.uint64)
 
 
 class Arena:
     """Rows of one ledger partition's customers, and which row is whose."""
 
     def __init__(self) -> None:
-        self._slots: dict[bytes, int] = {}
-        self._ids: list[bytes] = []
+        self._count = 0
+        self._names = np.zeros(FIRST_CAPACITY * FIRST_NAME_BYTES, np.uint8)
+        self._begins = np.zeros(FIRST_CAPACITY + 1, np.int64)
+        self._table = np.full(2 * FIRST_CAPACITY, index.FREE, np.int32)
         self.rows = np.repeat(blank(), FIRST_CAPACITY)
         self.dirty = np.zeros(FIRST_CAPACITY, np.uint8)
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return self._count
 
-    def slot(self, customer: bytes) -> int:
-        """Give the customer's row number, opening a blank row for anyone new.
+    def slots_of(self, block: Block, wanted: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """Whose row each event of the block is; only a wanted event opens a row for someone new (others: -1).
 
         A slot holds for as long as the arena lives. Opening may replace ``rows`` and ``dirty`` by larger ones:
         hold the arena, never a view of its rows.
         """
-        slot = self._slots.get(customer)
-        if slot is None:
-            slot = self._slots[customer] = len(self._ids)
-            self._ids.append(customer)
-            if slot == self.rows.size:
-                self.rows = np.concatenate([self.rows, np.repeat(blank(), slot)])
-                self.dirty = np.concatenate([self.dirty, np.zeros(slot, np.uint8)])
-        return slot
+        self._reserve(min(block.n, block.starts.size), int(block.lengths.sum()))
+        return self._slots_of(
+            *(block.buffer, block.starts, block.lengths, block.column("customer_id").astype(np.uint32), wanted)
+        )
+
+    def slot(self, customer: bytes) -> int:
+        """Give the customer's row number, opening a blank row for anyone new."""
+        self._reserve(1, len(customer))
+        text, one = np.frombuffer(customer, np.uint8), np.array([len(customer)])
+        found = self._slots_of(text, np.zeros(1, np.int64), one, np.zeros(1, np.uint32), np.ones(1, np.uint8))
+        return int(found[0])
+
+    def _slots_of(
+        self, text: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64],
+        which: NDArray[np.uint32], wanted: NDArray[np.uint8],
+    ) -> NDArray[np.int64]:  # fmt: skip
+        out, scratch = np.empty(which.size, np.int64), np.empty(starts.size, np.int64)
+        self._count = index.slots_of(
+            self._table, self._names, self._begins, self._count, text, starts, lengths, which, wanted, scratch, out
+        )
+        return out
+
+    def _reserve(self, more: int, name_bytes: int) -> None:
+        """Make room for ``more`` customers whose ids have ``name_bytes`` together."""
+        if (need := self._count + more) > self.rows.size:
+            size = max(need, self.rows.size + self.rows.size // GROWTH)
+            self.rows = np.concatenate([self.rows, np.repeat(blank(), size - self.rows.size)])
+            self.dirty = np.concatenate([self.dirty, np.zeros(size - self.dirty.size, np.uint8)])
+            self._begins = np.concatenate([self._begins, np.zeros(size + 1 - self._begins.size, np.int64)])
+        if (need := int(self._begins[self._count]) + name_bytes) > self._names.size:
+            size = max(need, self._names.size + self._names.size // GROWTH)
+            self._names = np.concatenate([self._names, np.zeros(size - self._names.size, np.uint8)])
+        if 2 * (self._count + more) > self._table.size:
+            size = 1 << (2 * (self._count + more) - 1).bit_length()
+            self._table = np.full(size, index.FREE, np.int32)
+            index.rebuild(self._table, self._names, self._begins, self._count)
 
     def customer(self, slot: int) -> bytes:
         """Whose row this is."""
-        return self._ids[slot]
+        return self._names[self._begins[slot] : self._begins[slot + 1]].tobytes()
 
     def find(self, customer: bytes) -> int | None:
         """The customer's slot, or None for a stranger."""
-        return self._slots.get(customer)
+        text = np.frombuffer(customer, np.uint8)
+        slot = index.find(self._table, self._names, self._begins, text, 0, text.size)
+        return None if slot == index.NOBODY else slot
 
-    def take_dirty(self) -> list[int]:
-        """The slots changed since the last call, in ascending order of customer id."""
-        slots = np.flatnonzero(self.dirty[: len(self)]).tolist()
-        self.dirty[:] = 0
-        return sorted(slots, key=self._ids.__getitem__)
+    def take_dirty(self, ledger_offset: int) -> list[tuple[bytes, bytes]]:
+        """(customer, changelog value) of each row changed since the last call."""
+        slots = np.flatnonzero(self.dirty[: len(self)])
+        self.dirty[: len(self)] = 0
+        head = np.frombuffer(state.head(ledger_offset), np.uint8)
+        out = np.empty(min(slots.size, AT_ONCE) * (head.size + sparse.most_bytes(WORDS)), np.uint8)
+        found: list[tuple[bytes, bytes]] = []
+        for at in range(0, slots.size, AT_ONCE):
+            some = slots[at : at + AT_ONCE]
+            ends = np.empty(some.size, np.int64)
+            sparse.encode_rows(self._words(), some, _BLANK, head, out, ends)
+            begin = 0
+            for slot, end in zip(some.tolist(), ends.tolist(), strict=True):
+                found.append((self.customer(slot), out[begin:end].tobytes()))
+                begin = end
+        return found
+
+    def restore(self, customer: bytes, value: bytes) -> None:
+        """Take back one row from its changelog value. Raises ``LayoutError``."""
+        state.check_layout(value)
+        slot, raw = self.slot(customer), np.frombuffer(value, np.uint8)
+        if not sparse.decode(raw, state.HEAD_BYTES, raw.size, _BLANK, self._words()[slot]):
+            raise state.LayoutError(state.BROKEN)
+
+    def _words(self) -> NDArray[np.uint64]:
+        return self.rows.view(np.uint64).reshape(-1, WORDS)
 
 
 def unpack(block: Block, sources: Mapping[Source, int]) -> NDArray[np.void]:
@@ -78,13 +141,6 @@ def unpack(block: Block, sources: Mapping[Source, int]) -> NDArray[np.void]:
     events["source"] = np.array([sources[one] for one in block.sources], np.uint16)[block.source]
     events["offset"] = block.offset
     return events
-
-
-def slots_of(block: Block, admitted: NDArray[np.bool_], arena: Arena) -> NDArray[np.int64]:
-    """Whose row each event of the block is; only an admitted event opens a row (others: -1)."""
-    customer = block.column("customer_id")
-    slot_of_text = {int(text): arena.slot(block.text(int(text))) for text in np.unique(customer[admitted])}
-    return np.array([slot_of_text.get(text, -1) for text in customer.tolist()], np.int64)
 
 
 class Customers(Mapping[str, NDArray[np.void]]):

@@ -20,7 +20,7 @@ from schemas.codec import encode
 from schemas.codes import Change, Control, Machine, Reason
 from schemas.events import FIELD, Type
 from streams import alerts
-from streams.arena import Arena, Customers, slots_of, unpack
+from streams.arena import Arena, Customers, unpack
 from streams.breaker import Breaker
 from streams.memory import Position, Recent, RestoreError, Snapshot
 from streams.names import Names
@@ -198,7 +198,7 @@ class Pipeline:
         outcome.duplicates += int((verdict == admit.REPEATED).sum())
         for i in np.flatnonzero(verdict == admit.FUTURE).tolist():
             outcome.refused.append(_refusal(block, i))
-        slots = slots_of(block, verdict == admit.ADMITTED, self.arena)
+        slots = self.arena.slots_of(block, (verdict == admit.ADMITTED).astype(np.uint8))
         self._names.learn(block, events, verdict == admit.ADMITTED)
         verdict[verdict != admit.ADMITTED] = 0
         start = 0
@@ -259,13 +259,8 @@ class Pipeline:
 
         Everything in it must become durable together, or nothing.
         """
-        records = [
-            (
-                ROW_KEY + self.arena.customer(slot),
-                state.pack(self.arena.rows[slot : slot + 1], self.next_offset - 1),
-            )
-            for slot in self.arena.take_dirty()
-        ]
+        rows = self.arena.take_dirty(self.next_offset - 1)
+        records = [(ROW_KEY + customer, value) for customer, value in rows]
         records += self._recent.take_dirty() + self._names.take_dirty()
         records += self._breaker.take_dirty() + self._survey.take_dirty()
         self._position.publication += 1
@@ -280,9 +275,7 @@ class Pipeline:
         if value is None:
             return
         if key[:1] == ROW_KEY:
-            _, row = state.unpack(value)
-            slot = self.arena.slot(key[1:])
-            self.arena.rows[slot] = row[0]
+            self.arena.restore(key[1:], value)
         elif key[:1] == Recent.KEY:
             self._recent.restore(key, value)
         elif key[:1] == Names.KEY:
@@ -310,7 +303,6 @@ class Pipeline:
             )
         self._recent.rebuild()
         self._breaker.rebuild()
-        self.arena.take_dirty()
         self._moved = False
 
     def settled_rows(self) -> dict[bytes, NDArray[np.void]]:

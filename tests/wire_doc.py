@@ -270,8 +270,9 @@ def sizes() -> Iterator[str]:
     yield f"- A value on a source topic has at most {codec.MAX_BYTES:,} bytes and {codec.MAX_FIELDS} fields."
     yield f"- A block (version {block.BLOCK_VERSION}) holds 1 to {block.MAX_EVENTS:,} events of at most 255 source"
     yield f"  partitions. Ingest keeps it under {block.MAX_BLOCK_BYTES:,} bytes."
-    yield f"- A customer row of layout {state.LAYOUT} has {row} bytes; its changelog value has {row + 10} bytes:"
-    yield "  layout `u2`, the ledger offset it includes `i8`, the row, all little-endian and without gaps."
+    least = len(state.pack(state.blank(), 0))
+    yield f"- A customer row of layout {state.LAYOUT} has {row} bytes in memory, little-endian and without gaps;"
+    yield f"  written by what differs from a blank one, a changelog value has {least} bytes and more."
 
 
 def generated() -> str:
