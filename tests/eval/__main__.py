@@ -1,12 +1,16 @@
 """``make eval``: run every world on some seeds, and write build/eval.json and the tables of docs/evaluation.md.
 
 make eval ARGS="--seeds 5 --customers 4000"
+make eval ARGS="--seeds 5 --customers 1000,failure_driven=4000 --fit --jobs 2"
 make eval ARGS="--worlds failure_driven,sparse --tuning --no-docs"
 """
 
 import argparse
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from tests.eval import fitted, report
@@ -58,7 +62,10 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line; refuse with one sentence what cannot be."""
     parser = argparse.ArgumentParser(prog="make eval", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds (default 3)")
-    parser.add_argument("--customers", type=int, default=1_500, help="customers of each world (default 1500)")
+    parser.add_argument(
+        "--customers", default="1500", help="customers of each world (default 1500), or of one: 1000,sparse=4000"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="how many worlds at once, a process each (default 1)")
     parser.add_argument("--worlds", default=",".join(WORLDS), help="which worlds, with commas between")
     parser.add_argument("--policy", type=Path, help="policy file of `whaleline`; `cold_start` has the defaults")
     parser.add_argument("--fit", action="store_true", help="fit `whaleline` to each history before its test")
@@ -69,8 +76,12 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     unknown = [name for name in found.worlds if name not in WORLDS]
     if unknown or not found.worlds:
         parser.error(f"--worlds {','.join(unknown)!r}: known are {', '.join(WORLDS)}")
-    if not 1 <= found.seeds <= 99 or not 50 <= found.customers <= 100_000:
-        parser.error("--seeds must lie between 1 and 99, --customers between 50 and 100000")
+    if not 1 <= found.seeds <= 99 or not 1 <= found.jobs <= 99:
+        parser.error("--seeds and --jobs must lie between 1 and 99")
+    try:
+        found.sizes = sizes(found.customers, found.worlds)
+    except ValueError:
+        parser.error("--customers is a number from 50 to 100000, and after it NAME=NUMBER for some of the worlds")
     if found.policy is not None and not found.policy.is_file():
         parser.error(f"--policy {found.policy}: there is no such file")
     if found.policy is not None and found.fit:
@@ -78,11 +89,26 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     return found
 
 
+def sizes(asked: str, worlds: list[str]) -> dict[str, int]:
+    """Customers of each world: one number for all, then others by a world's name. Raises ``ValueError``."""
+    first, *others = asked.split(",")
+    found = dict.fromkeys(worlds, int(first))
+    for world, number in (one.split("=") for one in others):
+        if world not in WORLDS:
+            raise ValueError(world)
+        if world in found:
+            found[world] = int(number)
+    if not all(50 <= number <= 100_000 for number in found.values()):
+        raise ValueError(asked)
+    return found
+
+
 def facts(world: str, truths: list[dict[str, float]]) -> str:
     """What the world turned out to be, in one sentence."""
     mean = {name: sum(one[name] for one in truths) / len(truths) for name in truths[0]}
     return (
-        f"{WORLDS[world]().doc.capitalize()}. Measured: {mean['hazard']:.1%} leave a year, "
+        f"{WORLDS[world]().doc.capitalize()}. {mean['customers']:,.0f} customers. Measured: "
+        f"{mean['hazard']:.1%} leave a year, "
         f"{mean['failures']:.0%} of that hazard by failures, {mean['events']:.0f} events a customer, "
         f"{mean['destroyers']:.1%} truly destroy value, {mean['victims']:.1%} are victims."
     )
@@ -91,6 +117,7 @@ def facts(world: str, truths: list[dict[str, float]]) -> str:
 def found_out(truth: Truth) -> dict[str, float]:
     """What one history turned out to be."""
     return {
+        "customers": float(len(truth.lives)),
         "hazard": truth.hazard_per_year,
         "failures": truth.failure_share,
         "events": len(truth.events) / len(truth.lives),
@@ -125,7 +152,7 @@ def run(asked: argparse.Namespace, world: str, seeds: list[int], progress: Progr
     for seed in seeds:
         label = f"{world}, seed {seed}"
         progress.tell(f"{label}: living", 0.0)
-        truth = make(WORLDS[world](), asked.customers, seed)
+        truth = make(WORLDS[world](), asked.sizes[world], seed)
         truths.append(found_out(truth))
         rules = policies(asked, truth, progress, label)
         found, exam = measure(truth, rules, lambda step, share, at=label: progress.tell(f"{at}: {step}", share))
@@ -137,6 +164,16 @@ def run(asked: argparse.Namespace, world: str, seeds: list[int], progress: Progr
     return measured, facts(world, truths)
 
 
+def all_of(asked: argparse.Namespace, seeds: list[int], progress: Progress) -> Iterator[tuple[Measured, str]]:
+    """``run`` of each world, in their order."""
+    if asked.jobs == 1:
+        yield from (run(asked, world, seeds, progress) for world in asked.worlds)
+        return
+    progress.live = False
+    with ProcessPoolExecutor(asked.jobs) as pool:
+        yield from pool.map(partial(run, asked, seeds=seeds, progress=progress), asked.worlds)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run what the arguments ask for, write it down, and say what is short of its target."""
     given = sys.argv[1:] if argv is None else argv
@@ -146,13 +183,12 @@ def main(argv: list[str] | None = None) -> None:
     progress = Progress(len(asked.worlds) * len(seeds))
     figures: dict[str, Measured] = {}
     what: dict[str, str] = {}
-    for world in asked.worlds:
-        figures[world], what[world] = run(asked, world, seeds, progress)
+    for world, (figures[world], what[world]) in zip(asked.worlds, all_of(asked, seeds, progress), strict=True):
         auc = report.summed_up({world: figures[world]})[world]["whaleline"]["auc"]["mean"]
         progress.say(f"{world}: done, AUC of whaleline {shown(auc)}")
     results = report.summed_up(figures)
     report.write_json(seeds, results)
-    told = f"seeds {seeds[0]} to {seeds[-1]}, {asked.customers} customers, {DAYS} days, {whose(asked)}"
+    told = f"seeds {seeds[0]} to {seeds[-1]}, {DAYS} days, {whose(asked)}"
     words = [Path(word).name if "/" in word else word for word in given]  # a folder is somebody's own business
     command = f'make eval ARGS="{" ".join(words)}"' if words else "make eval"
     page = report.results_page(command, told, results, what)

@@ -103,7 +103,15 @@ def test_the_command_writes_the_json_that_was_promised(tmp_path, monkeypatch, ca
 
 
 @pytest.mark.parametrize(
-    "argv", [["--worlds", "atlantis"], ["--seeds", "0"], ["--customers", "7"], ["--policy", "-"]]
+    "argv",
+    [
+        ["--worlds", "atlantis"],
+        ["--seeds", "0"],
+        ["--customers", "7"],
+        ["--customers", "80,atlantis=90"],
+        ["--jobs", "0"],
+        ["--policy", "-"],
+    ],
 )
 def test_a_wrong_argument_is_refused_with_a_sentence(argv, capsys):
     with pytest.raises(SystemExit):
