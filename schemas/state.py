@@ -199,6 +199,9 @@ def unpack(value: bytes) -> tuple[int, NDArray[np.void]]:
     return int.from_bytes(value[2:10], "little", signed=True), np.frombuffer(value, CUSTOMER, 1, 10).copy()
 
 
+OF_PERIODS = ("period_net_cents", "period_service_cents")
+"""Scores that are not one number but one for each period of the year, the running one last; no crossing holds them."""
+
 SCORES = np.dtype(
     [
         ("risk", "<f8"),
@@ -222,6 +225,7 @@ SCORES = np.dtype(
         ("worth_cents", "<i8"),
         ("at_risk_cents", "<i8"),
         ("savable_cents", "<i8"),
+        *((name, "<i8", PERIODS) for name in OF_PERIODS),
     ]
 )
 """What is concluded from a row at one time; shares and probabilities in parts per million.
@@ -242,7 +246,7 @@ CROSSING = np.dtype(
         ("after", "<u1"),
         ("episode", "<u4"),
         ("number", "<u4"),
-        *((name, "<f8" if name == "risk" else "<i8") for name in SCORES.names or ()),
+        *((name, "<f8" if name == "risk" else "<i8") for name in SCORES.names or () if name not in OF_PERIODS),
     ]
 )
 """One border crossed: which customer (slot), which machine, what changed, and the scores at that time."""
