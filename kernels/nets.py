@@ -29,7 +29,7 @@ def holds_period(row: Row, period: int) -> bool:
 
 @kernel
 def asked_cents(row: Row, at: int, unknown_share: float) -> int:
-    """What was asked of us in the period at ``at`` of the ring: shared cost, and unknown by its share, not the doubtful."""
+    """What was asked of us in the period at ``at`` of the ring: shared cost, and a share of unknown less doubt."""
     shared = int(row["period_cost_cents"][at, SHARED])
     unknown = int(row["period_cost_cents"][at, UNKNOWN]) - int(row["period_doubt_cents"][at])
     return shared if unknown == 0 else shared + round_half_even(float(unknown) * unknown_share)

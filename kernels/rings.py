@@ -63,7 +63,7 @@ def reach_period(row: Row, period: int) -> bool:
 
 @kernel
 def held_year(row: Row, period: int) -> tuple[int, int, int]:
-    """Of the 13 periods up to ``period`` those the ring holds: the first, the one after the last, the first's index.
+    """Of the 13 periods up to ``period`` those the ring holds: first, the one after the last, the first's index.
 
     Walk on with ``next_index``: a division for each bucket would take longer than what is done with it.
     """

@@ -19,7 +19,7 @@ from kernels.nets import (
 from kernels.rings import held_year, next_index
 from kernels.settle import hazard, to_ppm
 from kernels.shapes import Row, Rules, Scores
-from kernels.value import destroyer_posterior
+from kernels.value import destroyer_posterior, posterior_mean
 from schemas.codes import Fault
 from schemas.state import FAULTS, NEVER, PERIOD_DAYS, PERIODS
 
@@ -34,27 +34,46 @@ MOST_SCALES: Final = 100.0  # farther ahead the quadrature is coarser than the s
 @kernel
 def score_value(row: Row, day: int, rules: Rules, scores: Scores) -> None:
     """Fill the value half of ``scores``: the posterior over full periods, the year, the company's share."""
+    score_year(row, day, rules, scores)
+    known_negative_ppm(rules, scores)
+
+
+@kernel
+def score_year(row: Row, day: int, rules: Rules, scores: Scores) -> None:
+    """Fill the value half but for ``p_negative_ppm``, which is left to ``known_negative_ppm``."""
     period = day // PERIOD_DAYS
     scores["invested_cents"], scores["awaited_cents"] = judge_nets(row, day, rules, scores)
     nets = scores["period_net_cents"]
     n = max(0, period - max(first_full_period(row), period - PERIODS + 1))
-    negative, mean = destroyer_posterior(
-        nets[PERIODS - 1 - n :],
-        n,
-        float(rules["value_prior_mean_cents"]),
-        float(rules["value_prior_variance_cents2"]),
-        float(rules["value_prior_weight"]),
-        float(rules["value_prior_freedom"]),
+    mean = posterior_mean(
+        nets[PERIODS - 1 - n :], n, float(rules["value_prior_mean_cents"]), float(rules["value_prior_weight"])
     )
     year = 0
     for place in range(PERIODS):
         year += int(nets[place])
-    scores["p_negative_ppm"] = to_ppm(negative)
+    scores["p_negative_ppm"] = NEVER
     scores["year_cents"] = round_half_even(mean * DAYS_A_YEAR / PERIOD_DAYS)
     scores["net_year_cents"] = year
     scores["periods"] = n
     scores["forward_year_cents"] = 0
     _sum_the_year(row, period, period - n, rules, scores)
+
+
+@kernel
+def known_negative_ppm(rules: Rules, scores: Scores) -> int:
+    """The chance that the mean net is below zero, computed at its first use after ``score_year``."""
+    if scores["p_negative_ppm"] == NEVER:
+        n = int(scores["periods"])
+        negative, _ = destroyer_posterior(
+            scores["period_net_cents"][PERIODS - 1 - n :],
+            n,
+            float(rules["value_prior_mean_cents"]),
+            float(rules["value_prior_variance_cents2"]),
+            float(rules["value_prior_weight"]),
+            float(rules["value_prior_freedom"]),
+        )
+        scores["p_negative_ppm"] = to_ppm(negative)
+    return int(scores["p_negative_ppm"])
 
 
 @kernel
