@@ -10,10 +10,12 @@ Python function that was written, and gives the same bits.
 from collections.abc import Callable
 from hashlib import blake2b
 from importlib.resources import files
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numba
-from numba.core import config
+from llvmlite import ir
+from numba.core import config, types
+from numba.extending import intrinsic
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
@@ -55,3 +57,33 @@ def kernel(function: Kernel) -> Kernel:
         compiled._cache._cache_file._source_stamp = _STAMP  # type: ignore[attr-defined]
     KERNELS.append(compiled)
     return cast(Kernel, compiled)
+
+
+LINE_BYTES: Final = 64
+
+
+def _no_hint(record: Any, size: int) -> None:
+    """Plain Python has no hint to give."""
+
+
+def _hint(_typing: Any, record: Any, size: Any) -> Any:
+    """The machine code of ``fetch_ahead``: one hint for every cache line, which changes nothing but the time."""
+
+    def code(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        word = ir.IntType(32)
+        start = builder.bitcast(values[0], ir.IntType(8).as_pointer())
+        shape = ir.FunctionType(ir.VoidType(), [start.type, word, word, word])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [start.type], shape)
+        to_write, keep, data = word(1), word(3), word(1)
+        for at in range(0, size.literal_value, LINE_BYTES):
+            builder.call(prefetch, [builder.gep(start, [word(at)]), to_write, keep, data])
+
+    return types.void(record, size), code
+
+
+fetch_ahead: Final[Callable[[Any, int], None]] = (
+    _no_hint  # type: ignore[assignment]
+    if config.DISABLE_JIT  # type: ignore[attr-defined]
+    else intrinsic(prefer_literal=True)(_hint)
+)
+"""Ask memory for the first bytes (a constant number) of a record that will be needed soon."""

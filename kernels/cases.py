@@ -109,6 +109,16 @@ def any_open(row: Row) -> bool:
 
 
 @kernel
+def count_open(row: Row) -> int:
+    """How many cases are open."""
+    count = 0
+    for slot in range(CASES):
+        if is_open(row, slot):
+            count += 1
+    return count
+
+
+@kernel
 def any_waiting(row: Row) -> bool:
     """Whether any ticket waits."""
     for slot in range(CASES):

@@ -120,48 +120,93 @@ def fee_days(row: Row, rules: Rules) -> int:
 
 
 @kernel
-def terms_beside_filter(row: Row, now_ms: int, rules: Rules, out: NDArray[np.float64]) -> None:
-    """Every term but the filter's, into ``out`` (``TERMS``,), in the order of ``schemas.codes.Term``."""
-    day = now_ms // DAY_MS
-    rate = purchases_a_day(row, rules)
-    silence = silent_days(row, day)
+def fee_late_days(row: Row, day: int, rules: Rules) -> int:
+    """Days since the next fee was due, of somebody who has paid one."""
+    return day - int(row["last_fee_day"]) - fee_days(row, rules)
+
+
+@kernel
+def is_subscribed(row: Row, day: int, rules: Rules) -> bool:
+    """Whether a fee was paid and none is missing."""
+    return bool(row["last_fee_day"] != NEVER) and fee_late_days(row, day, rules) <= 0
+
+
+@kernel
+def tenure_days(row: Row, day: int) -> int:
+    """Days since the first purchase, or since the customer was first heard of."""
     first = int(row["first_purchase_day"])
-    since = first if first != NEVER else int(row["first_day"])
-    out[REPEATS] = log1p(float(row["repeat_days"]))
-    out[OVERDUE] = log(min(MOST_GAPS, max(LEAST_GAPS, silence * rate)))
-    out[REGULAR] = regular_gaps_overdue(row, day, rules)
-    out[TENURE] = log1p(max(0, day - since) / DAYS_PER_MONTH)
-    count = contacts = oldest_ms = 0
+    return max(0, day - (first if first != NEVER else int(row["first_day"])))
+
+
+@kernel
+def oldest_open_ms(row: Row, now_ms: int) -> int:
+    """How long the oldest open case has been open; 0 with none."""
+    oldest = 0
     for slot in range(CASES):
         if cases.is_open(row, slot):
-            count += 1
-            contacts = max(contacts, int(row["case_contacts"][slot]))
-            oldest_ms = max(oldest_ms, now_ms - int(row["case_opened_ms"][slot]))
-    out[OPEN_CASES] = float(count)
-    out[OPEN_AGE] = log1p(oldest_ms / WEEK_MS)
-    out[OPEN_CONTACTS] = log1p(float(contacts))
-    out[SUBSCRIBED] = 0.0
-    out[FEE_OVERDUE] = 0.0
+            oldest = max(oldest, now_ms - int(row["case_opened_ms"][slot]))
+    return oldest
+
+
+@kernel
+def open_contacts(row: Row) -> int:
+    """The most contacts that an open case took; 0 with none."""
+    most = 0
+    for slot in range(CASES):
+        if cases.is_open(row, slot):
+            most = max(most, int(row["case_contacts"][slot]))
+    return most
+
+
+@kernel
+def term(row: Row, which: int, now_ms: int, rules: Rules) -> float:
+    """One term beside the filter's, before its weight (docs/model.md section 4)."""
+    day = now_ms // DAY_MS
+    if which == REPEATS:
+        return log1p(float(row["repeat_days"]))
+    if which == OVERDUE:
+        return log(min(MOST_GAPS, max(LEAST_GAPS, silent_days(row, day) * purchases_a_day(row, rules))))
+    if which == REGULAR:
+        return regular_gaps_overdue(row, day, rules)
+    if which == GONE:
+        if is_subscribed(row, day, rules):
+            return 0.0
+        return log(min(MOST_ODDS, max(LEAST_ODDS, float(row["odds"]))))
+    if which == TENURE:
+        return log1p(tenure_days(row, day) / DAYS_PER_MONTH)
+    if which == OPEN_CASES:
+        return float(cases.count_open(row))
+    if which == OPEN_AGE:
+        return log1p(oldest_open_ms(row, now_ms) / WEEK_MS)
+    if which == OPEN_CONTACTS:
+        return log1p(float(open_contacts(row)))
+    if which == SUBSCRIBED:
+        return 1.0 if is_subscribed(row, day, rules) else 0.0
+    if which == CANCEL:
+        return min(1.0, float(row["evidence"][E_CANCEL]))
+    late = 0.0
     if row["last_fee_day"] != NEVER:
-        missing = day - int(row["last_fee_day"]) - fee_days(row, rules)
-        if missing <= 0:
-            out[SUBSCRIBED] = 1.0
-        out[FEE_OVERDUE] = min(MOST_FEE_WEEKS, max(0.0, missing / DAYS_PER_WEEK))
-    out[GONE] = 0.0
-    if out[SUBSCRIBED] == 0.0:
-        out[GONE] = log(min(MOST_ODDS, max(LEAST_ODDS, float(row["odds"]))))
-    out[CANCEL] = min(1.0, float(row["evidence"][E_CANCEL]))
+        late = fee_late_days(row, day, rules) / DAYS_PER_WEEK
+    return min(MOST_FEE_WEEKS, max(0.0, late))
+
+
+@kernel
+def terms_beside_filter(row: Row, now_ms: int, rules: Rules, out: NDArray[np.float64]) -> None:
+    """Every term but the filter's, into ``out`` (``TERMS``,), in the order of ``schemas.codes.Term``."""
+    for which in range(FILTER + 1, TERMS):
+        out[which] = term(row, which, now_ms, rules)
 
 
 @kernel
 def risk(row: Row, leaving: float, now_ms: int, rules: Rules) -> float:
     """The 90-day risk at ``now_ms`` (in the row's settled day) under the daily hazard ``leaving``."""
-    terms = np.empty(TERMS)
-    terms_beside_filter(row, now_ms, rules, terms)
-    terms[FILTER] = log_odds(filter_risk(row, leaving, rules))
+    weights = rules["risk_weight"]
     eta = float(rules["risk_intercept"])
-    for which in range(TERMS):
-        eta += float(rules["risk_weight"][which]) * terms[which]
+    eta += float(weights[FILTER]) * log_odds(filter_risk(row, leaving, rules))
+    for which in range(FILTER + 1, TERMS):
+        # Most terms take a logarithm: what counts for nothing is not computed.
+        if weights[which] != 0.0:
+            eta += float(weights[which]) * term(row, which, now_ms, rules)
     return 1.0 / (1.0 + exp(-eta))
 
 

@@ -124,6 +124,8 @@ def worth_telling(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores)
 
     The chance to save is the greater of the model's and the policy's for the moment; ``scores`` holds risk, worth.
     """
+    if due == 0:
+        return 0
     told = due & OWED
     stake = stake_cents(int(scores["worth_cents"]), rules)
     model = -1.0

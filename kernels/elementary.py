@@ -146,6 +146,8 @@ def log1p(x: float) -> float:
     """Give ln(1 + x) to 2e-16 relative, also where x is tiny: -infinity for -1, nan below it and for nan."""
     if not x > -1.0:
         return -INFINITY if x == -1.0 else NAN
+    if x == 0.0:
+        return 0.0
     if x == INFINITY:
         return INFINITY
     if -0.2928 < x < 0.4142:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import cases
-from kernels._jit import kernel
+from kernels._jit import fetch_ahead, kernel
 from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, repair_running, settle_cause, waited_too_long
 from kernels.best import conclude_best
 from kernels.economics import worth_telling
@@ -24,7 +24,7 @@ from kernels.realign import conclude_cause, conclude_value, wants_forward
 from kernels.referral import conclude_referral
 from kernels.relations import appeal_open, appeal_overdue
 from kernels.rings import count_failure
-from kernels.scores import known_worth, score_forward, score_risk, score_value
+from kernels.scores import known_negative_ppm, known_worth, score_forward, score_risk, score_year
 from kernels.settle import settle
 from kernels.shapes import Records, Row, Rules, Scores
 from kernels.transition import (
@@ -34,7 +34,7 @@ from kernels.transition import (
     wants_worth,
 )
 from schemas.codes import CaseFlag, Moment
-from schemas.state import CALLBACKS, CASES, MACHINES, NEVER
+from schemas.state import CALLBACKS, CASES, HOT_BYTES, MACHINES, NEVER
 
 UNANSWERED_BIT: Final = 1 << int(Moment.TICKET_UNANSWERED)
 MISSED_BIT: Final = 1 << int(Moment.CALLBACK_MISSED)
@@ -50,7 +50,7 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     """Let the machines conclude at ``now_ms``; return the next free place in ``out``."""
     first = at
     day = now_ms // DAY_MS
-    score_value(row, day, rules, scores)
+    score_year(row, day, rules, scores)
     score_risk(row, now_ms, rules, scores)
     scores["worth_cents"] = NEVER
     scores["at_risk_cents"] = 0
@@ -76,6 +76,7 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     at = conclude_hold(row, now_ms, rules, out, at)
     if at > first:
         known_worth(row, day, rules, scores)
+        known_negative_ppm(rules, scores)
         if not forward:
             score_forward(row, day, rules, scores)
         for crossed in range(first, at):
@@ -218,6 +219,8 @@ def sweep(
         if at + ROOM > out.size:
             return i, at
         row = rows[i]
+        if midnight:
+            fetch_ahead(rows[min(i + 1, n - 1)], HOT_BYTES)
         if row["day"] == NEVER or not (midnight or needs_the_hour(row)):
             continue
         settle(row, tick_ms // DAY_MS, rule)

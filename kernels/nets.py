@@ -6,12 +6,10 @@ for, and a sale below cost that waits for what it brings later.
 
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kernels._jit import kernel
 from kernels.elementary import round_half_even
-from kernels.shapes import Row, Rules
+from kernels.rings import held_year, next_index
+from kernels.shapes import Row, Rules, Scores
 from schemas.codes import Fault
 from schemas.state import NEVER, PERIOD_DAYS, PERIODS
 
@@ -30,30 +28,29 @@ def holds_period(row: Row, period: int) -> bool:
 
 
 @kernel
-def asked_cents(row: Row, period: int, unknown_share: float) -> int:
-    """What was asked of us in a period the ring holds: shared cost, and unknown by its share, the doubtful not."""
-    at = period % PERIODS
+def asked_cents(row: Row, at: int, unknown_share: float) -> int:
+    """What was asked of us in the period at ``at`` of the ring: shared cost, and a share of unknown less doubt."""
     shared = int(row["period_cost_cents"][at, SHARED])
     unknown = int(row["period_cost_cents"][at, UNKNOWN]) - int(row["period_doubt_cents"][at])
     return shared if unknown == 0 else shared + round_half_even(float(unknown) * unknown_share)
 
 
 @kernel
-def served_cents(row: Row, period: int, unknown_share: float) -> int:
-    """Service of a period the ring holds: what was asked of us, less what was set aside as a suspected burst's."""
-    asked = asked_cents(row, period, unknown_share)
-    aside = int(row["period_aside_cents"][period % PERIODS])
+def served_cents(row: Row, at: int, unknown_share: float) -> int:
+    """Service of the period at ``at``: what was asked of us, less what was set aside as a suspected burst's."""
+    asked = asked_cents(row, at, unknown_share)
+    aside = int(row["period_aside_cents"][at])
     return asked if aside == 0 else max(0, asked - aside)
 
 
 @kernel
-def own_cost_cents(row: Row, period: int, unknown_share: float) -> int:
-    """The customer's own cost in a period the ring holds, less what was set aside above what was asked of us."""
-    own = int(row["period_cost_cents"][period % PERIODS, CUSTOMER])
-    aside = int(row["period_aside_cents"][period % PERIODS])
+def own_cost_cents(row: Row, at: int, unknown_share: float) -> int:
+    """The customer's own cost in the period at ``at``, less what was set aside above what was asked of us."""
+    own = int(row["period_cost_cents"][at, CUSTOMER])
+    aside = int(row["period_aside_cents"][at])
     if aside == 0:
         return own
-    return max(0, own - max(0, aside - asked_cents(row, period, unknown_share)))
+    return max(0, own - max(0, aside - asked_cents(row, at, unknown_share)))
 
 
 @kernel
@@ -74,22 +71,21 @@ def fee_year_cents(row: Row, day: int) -> int:
 
 
 @kernel
-def invested_cents(row: Row, day: int, rules: Rules) -> int:
+def invested_cents(row: Row, day: int, rules: Rules, scores: Scores) -> int:
     """Service of the onboarding periods that the known fees earn back within the investment's life; else 0."""
-    period = day // PERIOD_DAYS
+    year = day // PERIOD_DAYS - PERIODS + 1
     first_day = int(row["first_day"])
     until = first_day + int(rules["value_onboarding_days"])
-    oldest = max(first_day // PERIOD_DAYS, period - PERIODS + 1)
+    oldest = max(first_day // PERIOD_DAYS, year)
     if oldest * PERIOD_DAYS >= until:
         return 0
     fees = fee_year_cents(row, day)
     if fees <= 0:
         return 0
     total = 0
-    share = float(rules["value_unknown_share"])
-    for one in range(oldest, period + 1):
-        if one * PERIOD_DAYS < until and holds_period(row, one):
-            total += served_cents(row, one, share)
+    for one in range(oldest, year + PERIODS):
+        if one * PERIOD_DAYS < until:
+            total += int(scores["period_service_cents"][one - year])
     life_days = float(rules["value_investment_periods"]) * PERIOD_DAYS
     return total if float(total) * DAYS_A_YEAR <= float(fees) * life_days else 0
 
@@ -106,10 +102,8 @@ def awaited_cents(row: Row, day: int, rules: Rules) -> int:
 
 
 @kernel
-def judged_nets(
-    row: Row, day: int, rules: Rules, nets: NDArray[np.int64], served: NDArray[np.int64]
-) -> tuple[int, int]:
-    """Fill the judged net and the service of each period of the year, the running one last, (PERIODS,) each.
+def judge_nets(row: Row, day: int, rules: Rules, scores: Scores) -> tuple[int, int]:
+    """Fill the judged net and the service of each period of the year.
 
     Returns how much of the year's cost is set aside as an investment still to be charged, and how much of a
     loss is awaited back: both are in the nets already.
@@ -117,20 +111,22 @@ def judged_nets(
     oldest = day // PERIOD_DAYS - PERIODS + 1
     first_day = int(row["first_day"])
     share = float(rules["value_unknown_share"])
-    for at in range(PERIODS):
-        served[at] = nets[at] = 0
-        if holds_period(row, oldest + at):
-            served[at] = served_cents(row, oldest + at, share)
-            margin = int(row["period_margin_cents"][(oldest + at) % PERIODS])
-            nets[at] = margin - own_cost_cents(row, oldest + at, share) - served[at]
-    invested = invested_cents(row, day, rules)
+    nets, served = scores["period_net_cents"], scores["period_service_cents"]
+    for place in range(PERIODS):
+        nets[place] = served[place] = 0
+    first, end, at = held_year(row, day // PERIOD_DAYS)
+    for place in range(first - oldest, end - oldest):
+        served[place] = served_cents(row, at, share)
+        nets[place] = int(row["period_margin_cents"][at]) - own_cost_cents(row, at, share) - served[place]
+        at = next_index(at)
+    invested = invested_cents(row, day, rules, scores)
     aside = 0
     if invested != 0:
         part = round_half_even(float(invested) / float(rules["value_investment_periods"]))
-        for at in range(max(0, first_day // PERIOD_DAYS - oldest), PERIODS):
-            onboarding = (oldest + at) * PERIOD_DAYS < first_day + int(rules["value_onboarding_days"])
-            added = (int(served[at]) if onboarding else 0) - part
-            nets[at] += added
+        for place in range(max(0, first_day // PERIOD_DAYS - oldest), PERIODS):
+            onboarding = (oldest + place) * PERIOD_DAYS < first_day + int(rules["value_onboarding_days"])
+            added = (int(served[place]) if onboarding else 0) - part
+            nets[place] += added
             aside += added
     awaited = awaited_cents(row, day, rules)
     at_loss = int(row["loss_day"]) // PERIOD_DAYS - oldest
@@ -140,20 +136,19 @@ def judged_nets(
 
 
 @kernel
-def recent_cost_cents(row: Row, day: int, rules: Rules) -> int:
+def recent_cost_cents(row: Row, day: int, rules: Rules, scores: Scores) -> int:
     """Cost to serve of a year at the rate of the newest full periods, the company's own left out."""
-    nets, served = np.zeros(PERIODS, np.int64), np.zeros(PERIODS, np.int64)
-    _, awaited = judged_nets(row, day, rules, nets, served)
     period = day // PERIOD_DAYS
     oldest = max(first_full_period(row), period - int(rules["value_recent_periods"]))
     if oldest >= period:
         return 0
+    _, awaited = judge_nets(row, day, rules, scores)
     cost = 0
     for one in range(oldest, period):
         margin = int(row["period_margin_cents"][one % PERIODS]) if holds_period(row, one) else 0
         if awaited != 0 and one == int(row["loss_day"]) // PERIOD_DAYS:
             margin += awaited
-        cost += margin - int(nets[one - period + PERIODS - 1])
+        cost += margin - int(scores["period_net_cents"][one - period + PERIODS - 1])
     days = (period - oldest) * PERIOD_DAYS
     return round_half_even(float(cost) * DAYS_A_YEAR / days)
 

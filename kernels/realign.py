@@ -7,6 +7,7 @@ from typing import Final
 
 from kernels._jit import kernel
 from kernels.machine import CLEARED, ENTERED, ESCALATED, cross
+from kernels.scores import known_negative_ppm
 from kernels.settle import to_ppm
 from kernels.shapes import Records, Row, Rules, Scores
 from schemas.codes import Machine, Remedy
@@ -23,8 +24,8 @@ REMEDIES: Final = len(Remedy)
 @kernel
 def _is_proved(scores: Scores, rules: Rules) -> bool:
     """Whether the periods behind prove a negative mean that is mostly not the company's doing."""
-    proved = scores["p_negative_ppm"] >= to_ppm(rules["value_enter_probability"])
-    return bool(proved and scores["company_ppm"] < to_ppm(rules["value_company_share_enter"]))
+    mostly_theirs = scores["company_ppm"] < to_ppm(rules["value_company_share_enter"])
+    return bool(mostly_theirs) and known_negative_ppm(rules, scores) >= to_ppm(rules["value_enter_probability"])
 
 
 @kernel
@@ -34,7 +35,6 @@ def wants_forward(row: Row, now_ms: int, rules: Rules, scores: Scores) -> bool:
         return True
     return bool(
         row["state"][CAUSE] == 0
-        and _is_proved(scores, rules)
         and now_ms >= row["cooldown_until_ms"][VALUE]
         and now_ms // DAY_MS - int(row["first_day"]) >= rules["value_onboarding_days"]
         and scores["periods"] >= rules["value_min_periods"]
@@ -42,6 +42,7 @@ def wants_forward(row: Row, now_ms: int, rules: Rules, scores: Scores) -> bool:
         and scores["contacts"] >= rules["value_min_contacts"]
         and scores["contact_periods"] >= rules["value_min_contact_periods"]
         and scores["net_year_cents"] <= rules["value_bottom_net_cents"]
+        and _is_proved(scores, rules)
     )
 
 
@@ -81,7 +82,7 @@ def _is_mended(row: Row, now_ms: int, rules: Rules, scores: Scores) -> bool:
         return False
     good_ms = int(row["value_good_since_ms"])
     good = good_ms != NEVER and now_ms - good_ms >= int(rules["value_good_days"]) * DAY_MS
-    weak = scores["p_negative_ppm"] < to_ppm(rules["value_clear_probability"])
+    weak = known_negative_ppm(rules, scores) < to_ppm(rules["value_clear_probability"])
     return bool(good or weak or scores["company_ppm"] >= to_ppm(rules["value_company_share_clear"]))
 
 

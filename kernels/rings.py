@@ -64,6 +64,23 @@ def reach_period(row: Row, period: int) -> bool:
 
 
 @kernel
+def held_year(row: Row, period: int) -> tuple[int, int, int]:
+    """Of the 13 periods up to ``period`` those the ring holds: first, the one after the last, the first's index.
+
+    Walk on with ``next_index``: a division for each bucket would take longer than what is done with it.
+    """
+    head = int(row["period_head"])
+    first = max(head, period) - PERIODS + 1
+    return first, min(head, period) + 1, first % PERIODS
+
+
+@kernel
+def next_index(at: int) -> int:
+    """The index of the period after the one at ``at``."""
+    return 0 if at == PERIODS - 1 else at + 1
+
+
+@kernel
 def count_contact(row: Row, hour: int, day: int, period: int, short: bool, seconds: int) -> None:
     """Count one contact in all three rings, and the time that it took; counters stop at their type's end."""
     if reach_hour(row, hour):
@@ -174,9 +191,8 @@ def contacts_in_day(row: Row, hour: int) -> int:
     """Contacts in the 24 hour buckets that end with ``hour``."""
     head = int(row["hour_head"])
     total = 0
-    for bucket in range(hour - HOURS + 1, hour + 1):
-        if head - HOURS < bucket <= head:
-            total += int(row["hour_contacts"][bucket % HOURS])
+    for bucket in range(max(hour, head) - HOURS + 1, min(hour, head) + 1):
+        total += int(row["hour_contacts"][bucket % HOURS])
     return total
 
 
@@ -185,9 +201,8 @@ def short_in_day(row: Row, hour: int) -> int:
     """Short contacts in the 24 hour buckets that end with ``hour``."""
     head = int(row["hour_head"])
     total = 0
-    for bucket in range(hour - HOURS + 1, hour + 1):
-        if head - HOURS < bucket <= head:
-            total += int(row["hour_short"][bucket % HOURS])
+    for bucket in range(max(hour, head) - HOURS + 1, min(hour, head) + 1):
+        total += int(row["hour_short"][bucket % HOURS])
     return total
 
 

@@ -2,9 +2,6 @@
 
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kernels._jit import kernel
 from kernels.alive import gone_probability, purchases_if_alive
 from kernels.churn import risk
@@ -15,78 +12,100 @@ from kernels.nets import (
     awaited_cents,
     fee_year_cents,
     first_full_period,
-    holds_period,
-    judged_nets,
+    judge_nets,
     own_cost_cents,
     recent_cost_cents,
 )
+from kernels.rings import held_year, next_index
 from kernels.settle import hazard, to_ppm
 from kernels.shapes import Row, Rules, Scores
-from kernels.value import destroyer_posterior
+from kernels.value import destroyer_posterior, posterior_mean
 from schemas.codes import Fault
 from schemas.state import FAULTS, NEVER, PERIOD_DAYS, PERIODS
 
 COMPANY: Final = int(Fault.COMPANY)
 WEEKS_A_YEAR: Final = 52.1775
 LEAST_FEE_WEEKS: Final = 4.0
+SLACK: Final = 1.001  # what a bound adds for the quadrature of the worth itself
+SLACK_CENTS: Final = 1.0
+MOST_SCALES: Final = 10.0  # times alpha + T ahead; beyond it the quadrature may be coarser than the slack
 
 
 @kernel
 def score_value(row: Row, day: int, rules: Rules, scores: Scores) -> None:
     """Fill the value half of ``scores``: the posterior over full periods, the year, the company's share."""
-    period = day // PERIOD_DAYS
-    nets, served = np.empty(PERIODS, np.int64), np.empty(PERIODS, np.int64)
-    scores["invested_cents"], scores["awaited_cents"] = judged_nets(row, day, rules, nets, served)
-    oldest = max(first_full_period(row), period - PERIODS + 1)
-    n = max(0, period - oldest)
-    contacts = with_contact = 0
-    for full in range(oldest, period):
-        if holds_period(row, full):
-            here = int(row["period_contacts"][full % PERIODS])
-            contacts += here
-            with_contact += 1 if here > 0 else 0
-    negative, mean = destroyer_posterior(
-        nets[PERIODS - 1 - n :],
-        n,
-        float(rules["value_prior_mean_cents"]),
-        float(rules["value_prior_variance_cents2"]),
-        float(rules["value_prior_weight"]),
-        float(rules["value_prior_freedom"]),
-    )
-    year = 0
-    for at in range(PERIODS):
-        year += int(nets[at])
-    scores["p_negative_ppm"] = to_ppm(negative)
-    scores["year_cents"] = round_half_even(mean * DAYS_A_YEAR / PERIOD_DAYS)
-    scores["net_year_cents"] = year
-    scores["periods"] = n
-    scores["contacts"] = contacts
-    scores["contact_periods"] = with_contact
-    scores["forward_year_cents"] = 0
-    _sum_the_year(row, period, served, rules, scores)
+    score_year(row, day, rules, scores)
+    known_negative_ppm(rules, scores)
 
 
 @kernel
-def _sum_the_year(row: Row, period: int, served: NDArray[np.int64], rules: Rules, scores: Scores) -> None:
-    """Fill what the year's ring says as it stands: raw net, company's share, revenue, contacts, cover by fees."""
-    company = total = margin = contacts = revenue = fees = own = 0
+def score_year(row: Row, day: int, rules: Rules, scores: Scores) -> None:
+    """Fill the value half but for ``p_negative_ppm``, which is left to ``known_negative_ppm``."""
+    period = day // PERIOD_DAYS
+    scores["invested_cents"], scores["awaited_cents"] = judge_nets(row, day, rules, scores)
+    nets = scores["period_net_cents"]
+    n = max(0, period - max(first_full_period(row), period - PERIODS + 1))
+    mean = posterior_mean(
+        nets[PERIODS - 1 - n :], n, float(rules["value_prior_mean_cents"]), float(rules["value_prior_weight"])
+    )
+    year = 0
+    for place in range(PERIODS):
+        year += int(nets[place])
+    scores["p_negative_ppm"] = NEVER
+    scores["year_cents"] = round_half_even(mean * DAYS_A_YEAR / PERIOD_DAYS)
+    scores["net_year_cents"] = year
+    scores["periods"] = n
+    scores["forward_year_cents"] = 0
+    _sum_the_year(row, period, period - n, rules, scores)
+
+
+@kernel
+def known_negative_ppm(rules: Rules, scores: Scores) -> int:
+    """The chance that the mean net is below zero, computed at its first use after ``score_year``."""
+    if scores["p_negative_ppm"] == NEVER:
+        n = int(scores["periods"])
+        negative, _ = destroyer_posterior(
+            scores["period_net_cents"][PERIODS - 1 - n :],
+            n,
+            float(rules["value_prior_mean_cents"]),
+            float(rules["value_prior_variance_cents2"]),
+            float(rules["value_prior_weight"]),
+            float(rules["value_prior_freedom"]),
+        )
+        scores["p_negative_ppm"] = to_ppm(negative)
+    return int(scores["p_negative_ppm"])
+
+
+@kernel
+def _sum_the_year(row: Row, period: int, full: int, rules: Rules, scores: Scores) -> None:
+    """Fill what the year's ring says as it stands: raw net, company's share, revenue, contacts, cover by fees.
+
+    full  the first full period: contacts before it, and in the running one, are of the year but prove nothing
+    """
+    company = total = margin = revenue = fees = own = 0
+    year_contacts = contacts = with_contact = 0
     share = float(rules["value_unknown_share"])
-    for one in range(period - PERIODS + 1, period + 1):
-        if not holds_period(row, one):
-            continue
-        at = one % PERIODS
-        contacts += int(row["period_contacts"][at])
+    first, end, at = held_year(row, period)
+    for one in range(first, end):
+        here = int(row["period_contacts"][at])
+        year_contacts += here
+        if here > 0 and full <= one < period:
+            contacts += here
+            with_contact += 1
         margin += int(row["period_margin_cents"][at])
         revenue += int(row["period_revenue_cents"][at])
         fees += int(row["period_fee_cents"][at])
-        own += own_cost_cents(row, one, share) + int(served[one - period + PERIODS - 1])
+        own += own_cost_cents(row, at, share) + int(scores["period_service_cents"][one - period + PERIODS - 1])
         company += int(row["period_cost_cents"][at, COMPANY])
         for fault in range(FAULTS):
             total += int(row["period_cost_cents"][at, fault])
+        at = next_index(at)
     scores["raw_net_year_cents"] = margin - total
     scores["company_cents"] = company
     scores["company_ppm"] = to_ppm(company / total) if total > 0 else 0
-    scores["year_contacts"] = contacts
+    scores["contacts"] = contacts
+    scores["contact_periods"] = with_contact
+    scores["year_contacts"] = year_contacts
     scores["revenue_year_cents"] = revenue
     scores["fee_cover_ppm"] = to_ppm(max(0, fees) / own) if fees != 0 and own > 0 else NEVER
 
@@ -111,7 +130,7 @@ def score_forward(row: Row, day: int, rules: Rules, scores: Scores) -> None:
         )
         rate = min(1.0, max(-1.0, float(earned) / spent))
         sales = to_come * spend_to_come(row, rules) * rate
-    cost = recent_cost_cents(row, day, rules)
+    cost = recent_cost_cents(row, day, rules, scores)
     scores["forward_year_cents"] = round_half_even(sales) + fee_year_cents(row, day) - cost
 
 
@@ -138,17 +157,33 @@ def score_risk(row: Row, now_ms: int, rules: Rules, scores: Scores) -> None:
 
 
 @kernel
+def discount_per_week(rules: Rules) -> float:
+    """The continuous rate at which money to come is discounted."""
+    return log(1.0 + float(rules["lifetime_discount_rate_per_year"])) / WEEKS_A_YEAR
+
+
+@kernel
+def _annuity_weeks(weeks: float, rules: Rules) -> float:
+    """Today's worth of 1 a week over the next ``weeks``."""
+    discount = discount_per_week(rules)
+    return -expm1(-discount * weeks) / discount if discount > 0.0 else weeks
+
+
+@kernel
+def _earned_share(row: Row) -> float:
+    """Margin of what was bought, over what was paid for it, 0 to 1."""
+    spent = float(row["spent_cents"])
+    if spent <= 0.0:
+        return 0.0
+    return min(1.0, max(0.0, float(row["life_margin_cents"] - row["life_fee_cents"]) / spent))
+
+
+@kernel
 def worth_cents(row: Row, day: int, rules: Rules) -> int:
     """What the customer is worth over the horizon if still here, cents: purchases to come and fees."""
     horizon = float(rules["lifetime_horizon_weeks"])
-    discount = log(1.0 + float(rules["lifetime_discount_rate_per_year"])) / WEEKS_A_YEAR
     worth = 0.0
-    bought = int(row["purchases"])
-    spent = float(row["spent_cents"])
-    if bought > 0:
-        rate = 0.0
-        if spent > 0.0:
-            rate = min(1.0, max(0.0, float(row["life_margin_cents"] - row["life_fee_cents"]) / spent))
+    if row["purchases"] > 0:
         age_weeks = max(0, day - int(row["first_purchase_day"])) / 7.0
         to_come = dert_if_alive(
             float(rules["lifetime_purchase_shape"]),
@@ -159,13 +194,12 @@ def worth_cents(row: Row, day: int, rules: Rules) -> int:
             float(row["repeat_days"]),
             age_weeks,
             horizon,
-            discount,
+            discount_per_week(rules),
         )
-        worth += to_come * spend_to_come(row, rules) * rate
+        worth += to_come * spend_to_come(row, rules) * _earned_share(row)
     if row["first_fee_day"] != NEVER:
         weeks = max(LEAST_FEE_WEEKS, (day - int(row["first_fee_day"])) / 7.0)
-        ahead = -expm1(-discount * horizon) / discount if discount > 0.0 else horizon
-        worth += float(row["life_fee_cents"]) / weeks * ahead
+        worth += float(row["life_fee_cents"]) / weeks * _annuity_weeks(horizon, rules)
     return round_half_even(worth)
 
 
@@ -189,28 +223,37 @@ def known_worth(row: Row, day: int, rules: Rules, scores: Scores) -> int:
 
 @kernel
 def could_be_worth(row: Row, day: int, least_cents: float, rules: Rules) -> bool:
-    """Whether the worth may reach ``least_cents``, by a bound that takes no series to compute.
+    """Whether the worth may reach ``least_cents``, by bounds that take few series or none to compute.
 
     Nobody buys faster than at today's rate ``(r + x) / (alpha + T)``, so the discounted purchases are at most that
-    rate times the annuity over the horizon. A no is certain; after a yes, ask ``known_worth``.
+    rate times the annuity over the horizon; and no more are to come than are expected without any discount, so the
+    annuity is at most over the weeks in which that rate brings those. A no is certain; after a yes, ask
+    ``known_worth``.
     """
-    horizon = float(rules["lifetime_horizon_weeks"])
-    discount = log(1.0 + float(rules["lifetime_discount_rate_per_year"])) / WEEKS_A_YEAR
-    ahead = -expm1(-discount * horizon) / discount if discount > 0.0 else horizon
-    most = 1.0
-    bought = int(row["purchases"])
-    if bought > 0:
-        age_weeks = max(0, day - int(row["first_purchase_day"])) / 7.0
-        rate = float(rules["lifetime_purchase_shape"]) + float(row["repeat_days"])
-        rate /= float(rules["lifetime_purchase_scale_weeks"]) + age_weeks
-        spend = spend_to_come(row, rules)
-        share = 0.0
-        if row["spent_cents"] > 0:
-            share = min(
-                1.0, max(0.0, float(row["life_margin_cents"] - row["life_fee_cents"]) / float(row["spent_cents"]))
-            )
-        most += rate * ahead * spend * share
+    weeks = float(rules["lifetime_horizon_weeks"])
+    fees = SLACK_CENTS
     if row["first_fee_day"] != NEVER:
-        weeks = max(LEAST_FEE_WEEKS, (day - int(row["first_fee_day"])) / 7.0)
-        most += max(0.0, float(row["life_fee_cents"])) / weeks * ahead
-    return most >= least_cents
+        paid_weeks = max(LEAST_FEE_WEEKS, (day - int(row["first_fee_day"])) / 7.0)
+        fees += max(0.0, float(row["life_fee_cents"])) / paid_weeks * _annuity_weeks(weeks, rules)
+    bought = int(row["purchases"])
+    if bought == 0:
+        return fees >= least_cents
+    age_weeks = max(0, day - int(row["first_purchase_day"])) / 7.0
+    scale_weeks = float(rules["lifetime_purchase_scale_weeks"]) + age_weeks
+    rate = (float(rules["lifetime_purchase_shape"]) + float(row["repeat_days"])) / scale_weeks
+    earned = SLACK * rate * spend_to_come(row, rules) * _earned_share(row)
+    if fees + earned * _annuity_weeks(weeks, rules) < least_cents:
+        return False
+    if weeks > MOST_SCALES * scale_weeks:
+        return True
+    to_come = purchases_if_alive(
+        float(rules["lifetime_purchase_shape"]),
+        float(rules["lifetime_purchase_scale_weeks"]),
+        float(rules["lifetime_leave_a"]),
+        float(rules["lifetime_leave_b"]),
+        True,
+        float(row["repeat_days"]),
+        age_weeks,
+        weeks,
+    )
+    return fees + earned * _annuity_weeks(min(weeks, to_come / rate), rules) >= least_cents

@@ -26,6 +26,15 @@ def normal_quantile_of_t(t: float, freedom: float) -> float:
 
 
 @kernel
+def posterior_mean(nets_cents: Nets, n: int, prior_mean_cents: float, kappa0: float) -> float:
+    """Give the expected mean net of a period, cents: of the first ``n`` nets and ``kappa0`` times the prior's."""
+    total = 0.0
+    for i in range(n):
+        total += float(nets_cents[i])
+    return (kappa0 * prior_mean_cents + total) / (kappa0 + n)
+
+
+@kernel
 def destroyer_posterior(
     nets_cents: Nets,
     n: int,
@@ -62,7 +71,7 @@ def destroyer_posterior(
     away = mean - prior_mean_cents
     weight = kappa0 + n
     freedom = nu0 + n
-    posterior_mean = (kappa0 * prior_mean_cents + total) / weight
+    expected = (kappa0 * prior_mean_cents + total) / weight
     scale = nu0 * prior_variance_cents2 + spread + kappa0 * n * away * away / weight
-    t = -posterior_mean / math.sqrt(scale / freedom / weight)
-    return phi(normal_quantile_of_t(t, freedom)), posterior_mean
+    t = -expected / math.sqrt(scale / freedom / weight)
+    return phi(normal_quantile_of_t(t, freedom)), expected

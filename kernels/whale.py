@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import kernel
+from kernels.rings import held_year, next_index
 from kernels.shapes import Records, Row
 from schemas.codes import Fault
 from schemas.insights import BINS, BORDERS, LEVELS, ZERO
-from schemas.state import FAULTS, PERIOD_DAYS, PERIODS
+from schemas.state import FAULTS, PERIOD_DAYS
 
 Sketch = NDArray[np.int64]
 
@@ -50,14 +51,10 @@ def put(sketch: Sketch, cents: int, customers: int) -> None:
 @kernel
 def year_of(row: Row, day: int) -> tuple[bool, int, int]:
     """Of the 13 periods up to ``day``'s: whether any money moved, the net of all cost, and the company's cost."""
-    head = int(row["period_head"])
-    period = day // PERIOD_DAYS
-    first = max(head, period) - PERIODS + 1
-    at = first % PERIODS
+    first, end, at = held_year(row, day // PERIOD_DAYS)
     moved = False
     net = company = 0
-    # A division for each bucket, or a view of its costs, would take longer than the sums.
-    for _ in range(min(head, period) + 1 - first):
+    for _ in range(first, end):
         margin = int(row["period_margin_cents"][at])
         moved |= margin != 0
         net += margin
@@ -66,7 +63,7 @@ def year_of(row: Row, day: int) -> tuple[bool, int, int]:
             cents = int(row["period_cost_cents"][at, fault])
             moved |= cents != 0
             net -= cents
-        at = 0 if at == PERIODS - 1 else at + 1
+        at = next_index(at)
     return moved, net, company
 
 

@@ -33,11 +33,95 @@ MONEY_MOST_CENTS = 10**17
 
 _FIELDS = np.dtype(
     [
+        # Hot first: what every midnight reads lies together, for a sweep over a million rows waits for memory.
         # how far the row is settled, and what was heard first and last
         ("day", "<i4"),
         ("first_day", "<i4"),
         ("last_event_ms", "<i8"),
-        # rings: contacts of the last 24 hours; of the last 90 days; money of 13 periods of 28 days
+        # a lifetime of buying
+        ("first_purchase_day", "<i4"),
+        ("last_purchase_day", "<i4"),
+        ("repeat_days", "<u4"),
+        ("purchases", "<u4"),
+        ("spent_cents", "<i8"),
+        ("life_margin_cents", "<i8"),
+        ("life_fee_cents", "<i8"),
+        ("gap_squares", "<u8"),
+        ("long_gaps", "<u2"),
+        ("long_gap_days", "<u4"),
+        ("loss_cents", "<i8"),
+        ("loss_day", "<i4"),
+        ("first_fee_day", "<i4"),
+        ("last_fee_day", "<i4"),
+        ("contract_from_ms", "<i8"),
+        ("contract_end_ms", "<i8"),
+        ("contract_fee_cents", "<i8"),
+        ("contract_period_days", "<u4"),
+        # evidence of failure and recovery, decayed to the start of ``day``; the alive filter
+        ("evidence", "<f8", DECAYED),
+        ("odds", "<f8"),
+        ("risk_day_start_ppm", "<i4"),
+        ("risk_day_before_ppm", "<i4"),
+        ("risk_calm_since_ms", "<i8"),
+        ("usual_risk", "<f8"),
+        # the state machines
+        ("state", "<u1", MACHINES),
+        ("since_ms", "<i8", MACHINES),
+        ("cooldown_until_ms", "<i8", MACHINES),
+        # of the present value episode: when it began, since when the year ahead pays, which remedies were tried
+        ("value_entered_ms", "<i8"),
+        ("value_good_since_ms", "<i8"),
+        ("remedies", "<u1"),
+        # of the present failure, the hold, and what a late event left to conclude
+        ("failed_moments", "<u4"),
+        ("failed_last_ms", "<i8"),
+        ("recovered_ms", "<i8"),
+        ("hold_reasons", "<u1"),
+        ("hold_calm_since_ms", "<i8"),
+        ("pending", "<u1"),
+        ("pending_moments", "<u4"),
+        # relationship: what the customer said of us, brought us, and was asked
+        ("failure_day", "<i4"),
+        ("contact_ms", "<i8"),
+        ("negative_review_ms", "<i8"),
+        ("csat_ms", "<i8"),
+        ("csat_share_ppm", "<u4"),
+        ("solved", "<u2"),
+        ("referrals", "<u2"),
+        ("referral_ms", "<i8"),
+        ("thanked_ms", "<i8"),
+        ("thanks_told_ms", "<i8"),
+        ("referral_asked_ms", "<i8"),
+        ("news_ms", "<i8"),
+        ("news_told_ms", "<i8"),
+        ("offer_ms", "<i8"),
+        ("leaving_asked_ms", "<i8"),
+        ("appeal_ms", "<i8"),
+        ("appeal_answered_ms", "<i8"),
+        ("appeal_told_ms", "<i8"),
+        # repairs and callbacks that run
+        ("repair_in_ms", "<i8"),
+        ("repair_out_ms", "<i8"),
+        ("repair_told_ms", "<i8"),
+        ("callback_due_ms", "<i8", CALLBACKS),
+        # open cases: the greatest time of each side wins, so an early answer is remembered
+        ("case_id", "<u8", CASES),
+        ("case_opened_ms", "<i8", CASES),
+        ("case_asked_ms", "<i8", CASES),
+        ("case_answered_ms", "<i8", CASES),
+        ("case_resolved_ms", "<i8", CASES),
+        ("case_flags", "<u4", CASES),
+        ("case_contacts", "<u2", CASES),
+        ("case_cause", "<u1", CASES),
+        # rings: money of 13 periods of 28 days; contacts of the last 24 hours; of the last 90 days
+        ("period_head", "<i4"),
+        ("period_contacts", "<u2", PERIODS),
+        ("period_margin_cents", "<i8", PERIODS),
+        ("period_cost_cents", "<i8", (PERIODS, FAULTS)),
+        ("period_fee_cents", "<i8", PERIODS),
+        ("period_aside_cents", "<i8", PERIODS),
+        ("period_doubt_cents", "<i8", PERIODS),
+        ("period_revenue_cents", "<i8", PERIODS),
         ("hour_head", "<i4"),
         ("hour_contacts", "<u1", HOURS),
         ("hour_short", "<u1", HOURS),
@@ -47,56 +131,10 @@ _FIELDS = np.dtype(
         ("day_failures", "<u1", DAYS),
         ("day_purchases", "<u1", DAYS),
         ("day_cost_cents", "<u4", DAYS),
-        ("period_head", "<i4"),
-        ("period_contacts", "<u2", PERIODS),
+        # Cold from here on: read when an event comes, or an alert is written.
         ("period_handle_seconds", "<u4", PERIODS),
-        ("period_margin_cents", "<i8", PERIODS),
-        ("period_cost_cents", "<i8", (PERIODS, FAULTS)),
-        ("period_fee_cents", "<i8", PERIODS),
-        ("period_aside_cents", "<i8", PERIODS),
-        ("period_doubt_cents", "<i8", PERIODS),
-        ("period_revenue_cents", "<i8", PERIODS),
-        # a lifetime of buying
-        ("first_purchase_day", "<i4"),
-        ("last_purchase_day", "<i4"),
-        ("repeat_days", "<u4"),
-        ("purchases", "<u4"),
-        ("spent_cents", "<i8"),
-        ("life_margin_cents", "<i8"),
-        ("life_fee_cents", "<i8"),
-        ("last_spend_cents", "<i8"),
-        ("gap_squares", "<u8"),
-        ("long_gaps", "<u2"),
-        ("long_gap_days", "<u4"),
-        ("loss_cents", "<i8"),
-        ("loss_day", "<i4"),
-        ("first_fee_day", "<i4"),
-        ("last_fee_day", "<i4"),
-        ("contract_from_ms", "<i8"),
-        ("contract_fee_cents", "<i8"),
-        ("contract_period_days", "<u4"),
-        # which product lines, newest purchase of each
-        ("line", "<u8", LINES),
-        ("line_last_day", "<i4", LINES),
-        ("line_days", "<u2", LINES),
-        ("life_cost_cents", "<i8", FAULTS),
-        # evidence of failure and recovery, decayed to the start of ``day``; the alive filter
-        ("evidence", "<f8", DECAYED),
-        ("odds", "<f8"),
-        ("risk_day_start_ppm", "<i4"),
-        ("risk_day_before_ppm", "<i4"),
-        ("risk_calm_since_ms", "<i8"),
-        ("usual_risk", "<f8"),
-        # open cases: the greatest time of each side wins, so an early answer is remembered
-        ("case_id", "<u8", CASES),
-        ("case_opened_ms", "<i8", CASES),
-        ("case_asked_ms", "<i8", CASES),
-        ("case_answered_ms", "<i8", CASES),
-        ("case_resolved_ms", "<i8", CASES),
-        ("case_contacts", "<u2", CASES),
+        # more of the cases and callbacks
         ("case_wrong_parts", "<u2", CASES),
-        ("case_flags", "<u4", CASES),
-        ("case_cause", "<u1", CASES),
         ("case_sku", "<u8", CASES),
         ("case_reason", "<u8", CASES),
         ("case_alternative", "<u1", CASES),
@@ -104,44 +142,26 @@ _FIELDS = np.dtype(
         ("case_period", "<i4", CASES),
         ("case_cost_cents", "<i8", (CASES, CASE_PERIODS, FAULTS)),
         ("cases_overflowed", "<u4"),
-        ("callback_due_ms", "<i8", CALLBACKS),
         ("callback_case", "<u8", CALLBACKS),
         ("callback_made_ms", "<i8"),
-        # repair and abuse
-        ("repair_in_ms", "<i8"),
-        ("repair_out_ms", "<i8"),
-        ("repair_told_ms", "<i8"),
+        # repair, abuse, and the end of a contract
         ("repair_sku", "<u8"),
         ("repair_repeat", "<u1"),
         ("abuse_until_ms", "<i8"),
-        ("contract_end_ms", "<i8"),
-        ("termination_fee_cents", "<i8"),
-        ("leaving_asked_ms", "<i8"),
-        ("cancel_ms", "<i8"),
-        ("offer_ms", "<i8"),
-        ("offer_rival", "<u8"),
         ("warranty_end_ms", "<i8"),
-        ("appeal_ms", "<i8"),
-        ("appeal_answered_ms", "<i8"),
-        ("appeal_told_ms", "<i8"),
-        # relationship: what the customer said of us, brought us, and was asked
-        ("contact_ms", "<i8"),
-        ("failure_day", "<i4"),
-        ("solved", "<u2"),
+        ("termination_fee_cents", "<i8"),
+        ("cancel_ms", "<i8"),
+        # what was bought last and in all; which product lines, newest purchase of each
+        ("last_spend_cents", "<i8"),
+        ("life_cost_cents", "<i8", FAULTS),
+        ("line", "<u8", LINES),
+        ("line_last_day", "<i4", LINES),
+        ("line_days", "<u2", LINES),
+        # words and favours, counted
         ("kept", "<u2"),
         ("refused", "<u2"),
         ("reviews", "<u2"),
-        ("negative_review_ms", "<i8"),
         ("effort_minutes", "<u4"),
-        ("csat_ms", "<i8"),
-        ("csat_share_ppm", "<u4"),
-        ("referrals", "<u2"),
-        ("referral_ms", "<i8"),
-        ("thanked_ms", "<i8"),
-        ("thanks_told_ms", "<i8"),
-        ("referral_asked_ms", "<i8"),
-        ("news_ms", "<i8"),
-        ("news_told_ms", "<i8"),
         # how the customer sounds: moods heard, the usual one and that of late; -1 to 1
         ("moods", "<u2"),
         ("mood_usual", "<f8"),
@@ -151,24 +171,11 @@ _FIELDS = np.dtype(
         ("deal_cents", "<i8"),
         ("floor", "<u8"),
         ("skill", "<u8"),
-        # the state machines
-        ("state", "<u1", MACHINES),
-        ("since_ms", "<i8", MACHINES),
-        ("cooldown_until_ms", "<i8", MACHINES),
+        ("offer_rival", "<u8"),
+        ("hold_violations", "<u2"),
+        # which crossing of which episode was the last
         ("episode", "<u4", MACHINES),
         ("change", "<u4", MACHINES),
-        # of the present value episode: when it began, since when the year ahead pays, which remedies were tried
-        ("value_entered_ms", "<i8"),
-        ("value_good_since_ms", "<i8"),
-        ("remedies", "<u1"),
-        ("failed_moments", "<u4"),
-        ("failed_last_ms", "<i8"),
-        ("recovered_ms", "<i8"),
-        ("hold_reasons", "<u1"),
-        ("hold_calm_since_ms", "<i8"),
-        ("hold_violations", "<u2"),
-        ("pending_moments", "<u4"),
-        ("pending", "<u1"),
         # what the alerts point at: the newest references of kind, time and event digest
         ("reference_next", "<u1"),
         ("reference_kind", "<u1", REFERENCES),
@@ -184,6 +191,9 @@ CUSTOMER = np.dtype([*_FIELDS.descr, ("spare", "u1", (_SPARE,))] if _SPARE else 
 
 ``spare`` fills the row up to whole words of eight bytes and is always 0.
 """
+
+HOT_BYTES = CUSTOMER.fields["hour_contacts"][1]  # type: ignore[index]
+"""What a midnight reads of a row at most times: its first so many bytes."""
 
 _UNSET = tuple(name for name in CUSTOMER.names or () if name.endswith(("_day", "_ms", "_head")) or name == "day")
 
@@ -254,6 +264,9 @@ def check_layout(value: bytes) -> None:
 BROKEN = f"the bytes of a customer row are no row of layout {LAYOUT}"
 
 
+OF_PERIODS = ("period_net_cents", "period_service_cents")
+"""Scores that are one number for each period of the year, the running one last; no crossing holds them."""
+
 SCORES = np.dtype(
     [
         ("risk", "<f8"),
@@ -277,6 +290,7 @@ SCORES = np.dtype(
         ("worth_cents", "<i8"),
         ("at_risk_cents", "<i8"),
         ("savable_cents", "<i8"),
+        *((name, "<i8", PERIODS) for name in OF_PERIODS),
     ]
 )
 """What is concluded from a row at one time; shares and probabilities in parts per million.
@@ -297,7 +311,7 @@ CROSSING = np.dtype(
         ("after", "<u1"),
         ("episode", "<u4"),
         ("number", "<u4"),
-        *((name, "<f8" if name == "risk" else "<i8") for name in SCORES.names or ()),
+        *((name, "<f8" if name == "risk" else "<i8") for name in SCORES.names or () if name not in OF_PERIODS),
     ]
 )
 """One border crossed: which customer (slot), which machine, what changed, and the scores at that time."""

@@ -33,13 +33,13 @@ def year_of(row: Any, policy: Policy) -> Year:
     """Sum the year up to the day the row is settled to."""
     share = float(policy.record["value_unknown_share"][0])
     last = int(row["day"]) // PERIOD_DAYS
-    held = [one for one in range(last - PERIODS + 1, last + 1) if holds_period(row, one)]
+    held = [one % PERIODS for one in range(last - PERIODS + 1, last + 1) if holds_period(row, one)]
     return Year(
-        margin=sum(int(row["period_margin_cents"][one % PERIODS]) for one in held),
-        cost=tuple(sum(int(row["period_cost_cents"][one % PERIODS, fault]) for one in held) for fault in Fault),
-        asked=sum(asked_cents(row, one, share) for one in held),
-        served=sum(served_cents(row, one, share) for one in held),
-        own=sum(own_cost_cents(row, one, share) for one in held),
+        margin=sum(int(row["period_margin_cents"][at]) for at in held),
+        cost=tuple(sum(int(row["period_cost_cents"][at, fault]) for at in held) for fault in Fault),
+        asked=sum(asked_cents(row, at, share) for at in held),
+        served=sum(served_cents(row, at, share) for at in held),
+        own=sum(own_cost_cents(row, at, share) for at in held),
     )
 
 

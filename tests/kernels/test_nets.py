@@ -42,7 +42,7 @@ def counted(row: Row) -> tuple[int, int]:
     rows = state.blank()
     for name in ("period_head", "period_cost_cents", "period_doubt_cents", "period_aside_cents"):
         rows[name] = getattr(row, name)
-    return int(served_cents(rows[0], PERIOD, 0.5)), int(own_cost_cents(rows[0], PERIOD, 0.5))
+    return int(served_cents(rows[0], AT, 0.5)), int(own_cost_cents(rows[0], AT, 0.5))
 
 
 @pytest.mark.parametrize(("cents", "expected"), STORIES.values(), ids=STORIES)
