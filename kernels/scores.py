@@ -28,7 +28,7 @@ WEEKS_A_YEAR: Final = 52.1775
 LEAST_FEE_WEEKS: Final = 4.0
 SLACK: Final = 1.001  # what a bound adds for the quadrature of the worth itself
 SLACK_CENTS: Final = 1.0
-MOST_SCALES: Final = 100.0  # farther ahead the quadrature is coarser than the slack
+MOST_SCALES: Final = 10.0  # times alpha + T ahead; beyond it the quadrature may be coarser than the slack
 
 
 @kernel
