@@ -53,7 +53,7 @@ def test_nor_whatever_the_buying_is_fitted_to(
 
 
 def test_it_rules_out_those_who_would_have_to_stay_at_their_rate() -> None:
-    """Who bought every other week for a year would be worth it at that rate for good, but people leave."""
+    """Someone who bought every other week for a year would be worth it at that rate for good, but people leave."""
     row = blank()[0]
     row["purchases"], row["repeat_days"], row["first_purchase_day"] = 26, 25, DAY - 364
     row["spent_cents"], row["life_margin_cents"] = 26 * 1_000, 26 * 400
