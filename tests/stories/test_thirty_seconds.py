@@ -11,8 +11,7 @@ def test_thirty_seconds_reach_the_floor_at_once() -> None:
         "vulnerable_best_customer_entered on day 88",
         "service_failure_cleared on day 89",
         "vulnerable_best_customer_cleared on day 96",
-        # Half a year after it was put right, and not a day sooner.
-        "referral_ready_entered on day 268",
+        # And nobody asks for a referral later: the customer has said no good word of us since.
     ]
 
 
