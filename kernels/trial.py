@@ -87,11 +87,11 @@ def _has_timers(row: Row) -> bool:
 
 
 @kernel
-def _is_as_yesterday(row: Row, tick_ms: int, rules: Rules) -> bool:
-    """Whether nothing the cause machine looks at has changed for a day: dwelt, and the same period."""
+def _cause_stands(row: Row, tick_ms: int, rules: Rules) -> bool:
+    """Whether this tick cannot leave the cause machine: its dwell is not over, or the period unchanged."""
     dwelt_ms = int(row["since_ms"][CAUSE]) + int(rules["value_dwell_days"]) * DAY_MS
-    same = tick_ms // DAY_MS % PERIOD_DAYS != 0 and tick_ms - dwelt_ms >= DAY_MS
-    return same and row["state"][SERVICE] == 0
+    unchanged = tick_ms // DAY_MS % PERIOD_DAYS != 0 and tick_ms - dwelt_ms >= DAY_MS
+    return (tick_ms < dwelt_ms or unchanged) and row["state"][SERVICE] == 0
 
 
 @kernel
@@ -103,7 +103,7 @@ def take_tick(row: Row, machine: int, tick_ms: int, rules: Rules, scores: Scores
     timers = _has_timers(row)
     if timers or _reads_the_risk(machine):
         settle(row, tick_ms // DAY_MS, rules)
-    elif machine == CAUSE and _is_as_yesterday(row, tick_ms, rules):
+    elif machine == CAUSE and _cause_stands(row, tick_ms, rules):
         return
     if timers:
         due = run_timers(row, tick_ms, rules) | int(row["pending_moments"])

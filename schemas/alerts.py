@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
 from hashlib import sha256
 from types import NoneType, UnionType
 from typing import Any, Self, get_args, get_origin, get_type_hints
@@ -136,12 +137,17 @@ class Alert:
         return json.dumps(self.as_map(), ensure_ascii=False, separators=(",", ":"))
 
 
+@cache
+def _shape_of(shape: Any) -> tuple[tuple[str, Any], ...]:
+    """Names and types of a dataclass's fields."""
+    hints = get_type_hints(shape)
+    return tuple((one.name, hints[one.name]) for one in fields(shape))
+
+
 def _built(shape: Any, sent: Any) -> Any:
     """A value of type ``shape`` from what msgpack or JSON made of it: maps and lists become what they were."""
     if is_dataclass(shape):
-        hints = get_type_hints(shape)
-        known = (one.name for one in fields(shape))
-        return shape(**{name: _built(hints[name], sent[name]) for name in known if name in sent})  # type: ignore[operator]
+        return shape(**{name: _built(hint, sent[name]) for name, hint in _shape_of(shape) if name in sent})  # type: ignore[operator,arg-type]
     if sent is not None and get_origin(shape) is UnionType:
         return _built(next(one for one in get_args(shape) if one is not NoneType), sent)
     if get_origin(shape) is tuple:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from kernels import economics
-from kernels.cases import is_open, is_waiting
+from kernels import grounds
 from schemas import codes
 from schemas.alerts import Gesture
 from schemas.policy import Policy
@@ -68,7 +67,7 @@ class Situation:
 
     def waits(self) -> bool:
         """Whether a ticket waits for an answer."""
-        return any(is_waiting(self.row, slot) for slot in range(CASES))
+        return grounds.waits(self.row.reshape(1))
 
     def replacement_pays(self) -> bool:
         """Whether a defect is known or silent, and a replacement earns its cost."""
@@ -107,8 +106,9 @@ RISK: tuple[tuple[Callable[[Situation], bool], tuple[str, ...]], ...] = (
 
 def way_out(row: Any) -> str | None:
     """What to offer for an open case about a product that is no longer made; None without one."""
+    opened = grounds.open_slots(row.reshape(1))
     for slot in range(CASES):
-        if is_open(row, slot) and int(row["case_flags"][slot]) & codes.CaseFlag.PRODUCT_EOL:
+        if opened >> slot & 1 and int(row["case_flags"][slot]) & codes.CaseFlag.PRODUCT_EOL:
             return WAYS_OUT.get(int(row["case_alternative"][slot]), ANY_WAY_OUT)
     return None
 
@@ -151,9 +151,8 @@ def _offered(asked: tuple[str, ...], row: Any) -> tuple[str, ...]:
 
 def cents(asked: tuple[str, ...], row: Any, policy: Policy, moment: codes.Moment | None) -> tuple[int | None, ...]:
     """What each action costs, in their order; None where it is not known."""
-    rule = policy.record[0]
-    known: dict[str, int] = {PROACTIVE: economics.replacement_cents(row, rule)}
-    known["repair_or_replace_goodwill"] = int(rule["cost_part_cents"])
+    replacement, part, acting = grounds.costs(row.reshape(1), int(moment or 0), policy.record)
+    known: dict[str, int] = {PROACTIVE: replacement, "repair_or_replace_goodwill": part}
     if moment is not None and asked:
-        known.setdefault(asked[0], economics.moment_cents(moment, rule))
+        known.setdefault(asked[0], acting)
     return tuple(known.get(action) for action in asked)

@@ -1,10 +1,11 @@
 """Crossings become alerts: slots turn into names again, scores into evidence, and each alert gets its id."""
 
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-from kernels import economics
+from kernels import grounds
 from schemas import codes
 from schemas.alerts import Alert, Hold
 from schemas.policy import Policy
@@ -92,7 +93,7 @@ def make(app_id: str, crossed: Crossed, policy: Policy, within_budget: bool, sur
         driver=relations.driver(machine, crossing, row, policy, moment),
         loyalty_stage=relations.loyalty_stage(row, int(crossing["now_ms"]), int(crossing["gone_ppm"])),
         savable_cents=int(crossing["savable_cents"]),
-        stake_cents=economics.stake_cents(int(crossing["worth_cents"]), policy.record[0]),
+        stake_cents=grounds.stake_cents(int(crossing["worth_cents"]), policy.record),
         evidence=tuple(evidence_of(machine, crossing, row, policy, moment)),
         actions=todo,
         action_cents=actions.cents(todo, row, policy, moment),
@@ -128,16 +129,20 @@ def _problem(
 def hold(crossed: Crossed, policy: Policy) -> Hold:
     """The word on the holds topic that a crossing of the hold machine stands for."""
     held = crossed.crossing["change"] != codes.Change.CLEARED
-    reasons = codes.HoldReason(int(crossed.crossing["moment"]))
+    reasons, purposes = _forbidden(int(crossed.crossing["moment"]))
     return Hold(
         customer_id=crossed.customer,
         held=bool(held),
         since_ms=int(crossed.row["since_ms"][codes.Machine.HOLD]),
-        reasons=tuple((one.name or "").lower() for one in reasons),
-        purposes=tuple(
-            purpose.name.lower()
-            for purpose in codes.Purpose
-            if any(purpose in codes.FORBIDS[one] for one in reasons)
-        ),
+        reasons=reasons,
+        purposes=purposes,
         policy_version=policy.version,
     )
+
+
+@cache
+def _forbidden(bits: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the reasons for a hold, and of what they forbid."""
+    reasons = codes.HoldReason(bits)
+    purposes = (one for one in codes.Purpose if any(one in codes.FORBIDS[why] for why in reasons))
+    return tuple((why.name or "").lower() for why in reasons), tuple(one.name.lower() for one in purposes)

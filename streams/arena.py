@@ -168,3 +168,8 @@ class Customers(Mapping[str, NDArray[np.void]]):
 def as_dict(row: NDArray[np.void]) -> dict[str, Any]:
     """One row (shape (1,)) as plain numbers and lists by field name."""
     return {name: row[name][0].tolist() for name in CUSTOMER.names or ()}
+
+
+def copied(records: NDArray[np.void]) -> NDArray[np.void]:
+    """A copy, of the bytes at once and not field by field."""
+    return records.view(np.uint8).copy().view(records.dtype)

@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
-from kernels.cases import KNOWN_FAULT, is_open
+from kernels import grounds
+from kernels.cases import KNOWN_FAULT
 from schemas.alerts import Alert, Incident
 from schemas.codes import ALERT_NAMES, Change, Machine
 from schemas.policy import Policy
@@ -61,7 +62,8 @@ def cause_of(row: Any) -> Key | None:
         ((max(int(row["case_opened_ms"][slot]), int(row["case_asked_ms"][slot])), -slot) for slot in range(CASES)),
         reverse=True,
     )
-    slots = [-slot for _, slot in opened if is_open(row, -slot)]
+    unsettled = grounds.open_slots(row.reshape(1))
+    slots = [-slot for _, slot in opened if unsettled >> -slot & 1]
     for slot in slots:
         if int(row["case_flags"][slot]) & KNOWN_FAULT:
             return Key(OF_FAULT, int(row["case_id"][slot]))

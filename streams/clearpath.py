@@ -16,6 +16,7 @@ from schemas.alerts import Step
 from schemas.block import EVENT
 from schemas.events import FIELDS, Type
 from schemas.policy import Policy
+from streams.arena import copied
 
 Path = tuple[Step, ...]
 
@@ -50,7 +51,7 @@ def find(row: Any, machine: codes.Machine, now_ms: int, policy: Policy) -> tuple
     rows = np.empty(ways.COPIES, state.CUSTOMER)
     rows[0] = row
     deeds, found = np.zeros(ways.DEEDS, ways.DEED), np.empty(ways.TRIED, ways.WAY)
-    count = ways.find_ways(rows, int(machine), now_ms, policy.record, NOTHING.copy(), deeds, found)
+    count = ways.find_ways(rows, int(machine), now_ms, policy.record, copied(NOTHING), deeds, found)
     return tuple(tuple(_steps(way, deeds)) for way in found[:count].tolist())
 
 

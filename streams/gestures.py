@@ -3,9 +3,7 @@
 from hashlib import blake2b
 from typing import Any
 
-from kernels import economics
-from kernels.attribution import repair_running
-from kernels.cases import any_callback, any_company_case, any_open, any_waiting
+from kernels import economics, grounds
 from kernels.settle import to_ppm
 from schemas import codes
 from schemas.alerts import Gesture
@@ -28,7 +26,7 @@ def is_owed(row: Any, moment: codes.Moment | None) -> bool:
     """Whether the company owes this customer something: then nothing is held out."""
     if moment is not None and economics.OWED >> moment & 1:
         return True
-    return any_waiting(row) or any_callback(row) or repair_running(row) or any_company_case(row)
+    return grounds.owes(row.reshape(1))
 
 
 def held_out(customer: str, policy: Policy) -> bool:
@@ -52,7 +50,7 @@ def is_silent_defect(row: Any, gone_ppm: int, policy: Policy) -> bool:
     price = int(row["last_spend_cents"])
     cheap = 0 < price < int(rule["economics_claim_effort_cents"])
     silent = gone_ppm >= to_ppm(float(rule["economics_silence_probability"]))
-    return cheap and silent and not any_open(row)
+    return cheap and silent and not grounds.open_slots(row.reshape(1))
 
 
 def of(
@@ -68,7 +66,7 @@ def of(
         return None
     rule = policy.record[0]
     before = float(crossing["risk"])
-    after = economics.risk_made_good(row, int(crossing["now_ms"]), rule)
+    after, replacement_cents = grounds.gesture(row.reshape(1), int(crossing["now_ms"]), policy.record)
     chance = max(0.0, before - after)
     name = GIVEN.get(moment) if moment is not None else None
     if moment is not None and name is not None:
@@ -77,10 +75,10 @@ def of(
     elif has_defect(row) or is_silent_defect(row, int(crossing["gone_ppm"]), policy):
         name = "replacement"
     if name == "replacement":
-        cost = economics.replacement_cents(row, rule)
+        cost = replacement_cents
     elif name is None:
         name, cost = "credit", int(rule["economics_gesture_cents"])
-    stake = economics.stake_cents(int(crossing["worth_cents"]), rule)
+    stake = grounds.stake_cents(int(crossing["worth_cents"]), policy.record)
     return priced(customer, name, cost, stake, (before, after, chance), is_owed(row, moment), policy)
 
 
@@ -106,6 +104,6 @@ def priced(
         saved_cents=saved,
         net_cents=saved - cost_cents,
         break_even_ppm=economics.break_even_ppm(cost_cents, stake_cents),
-        recommended=economics.pays(saved, cost_cents, policy.record[0]) and not out,
+        recommended=grounds.pays(saved, cost_cents, policy.record) and not out,
         hold_out=out,
     )

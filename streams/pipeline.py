@@ -20,7 +20,7 @@ from schemas.codec import encode
 from schemas.codes import Change, Control, Machine, Reason
 from schemas.events import FIELD, Type
 from streams import alerts
-from streams.arena import Arena, Customers, unpack
+from streams.arena import Arena, Customers, copied, unpack
 from streams.breaker import Breaker
 from streams.memory import Position, Recent, RestoreError, Snapshot
 from streams.names import Names
@@ -231,9 +231,10 @@ class Pipeline:
             self._breaker.arrived(self.last_tick_ms, append_ms, self.policy)
 
     def _crossed(self, count: int) -> Iterator[alerts.Crossed]:
+        crossings, rows = copied(self._out[:count]), copied(self._copies[:count])
         for at in range(count):
-            customer = self.arena.customer(int(self._out[at]["slot"])).decode()
-            yield alerts.Crossed(customer, self._out[at].copy(), self._copies[at].copy())
+            customer = self.arena.customer(int(crossings[at]["slot"])).decode()
+            yield alerts.Crossed(customer, crossings[at], rows[at])
 
     def _say(
         self, found: Iterable[alerts.Crossed], rules: policies.Policy, append_ms: int | None, outcome: Outcome

@@ -1,19 +1,17 @@
 """Why an alert was made: evidence that adds up to what was judged, each piece with its amount and its events."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from kernels import churn, economics, evidence
-from kernels.cases import is_open
+from kernels import churn, evidence, grounds
 from kernels.elementary import exp
 from kernels.settle import to_ppm
 from schemas import codes
 from schemas.alerts import Evidence
 from schemas.policy import Policy
-from schemas.state import CASES, REFERENCES
+from schemas.state import CASES
 from streams import relations
 from streams.facts import facts_of
 from streams.realign import value_evidence, year_of
@@ -21,7 +19,6 @@ from streams.relations import RELATIONS
 
 MOST_EVIDENCE = 5
 MOST_REFERENCES = 3
-DAY_MS = 86_400_000
 
 TERM_UNITS: dict[codes.Term, str] = {
     codes.Term.REPEATS: "log1p(days)",
@@ -100,36 +97,41 @@ def _failures(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
 
     A wish to leave is one reason, whether it counts through the filter or as a term of its own.
     """
-    rule = policy.record[0]
-    now_ms, chance = int(crossing["now_ms"]), float(crossing["risk"])
-    parts = np.empty(1 + churn.TERMS + evidence.TERMS)
-    eta = churn.contributions(row, now_ms, rule, parts)
-    terms, found = np.empty(churn.TERMS), []
-    churn.terms_beside_filter(row, now_ms, rule, terms)
-    values = np.empty(evidence.TERMS)
-    evidence.terms(row, now_ms, values)
+    chance, found = float(crossing["risk"]), []
+    eta, parts, terms, values, without = _grounds(crossing, row, policy)
     for term in codes.Term:
-        added = float(parts[1 + term])
+        added = parts[1 + term]
         if added == 0.0:
             continue
         dp_ppm = to_ppm(chance - 1.0 / (1.0 + exp(added - eta)))
         if term is codes.Term.FILTER:
-            days = float(churn.silent_days(row, now_ms // DAY_MS))
-            found.append(Evidence("silence", days, "days", "since last purchase", added, (), dp_ppm))
+            found.append(
+                Evidence("silence", terms[term], "days", "since last purchase", round(added, 6), (), dp_ppm)
+            )
         elif term is not codes.Term.CANCEL:
-            value = round(float(terms[term]), 6)
-            found.append(Evidence(term.name.lower(), value, TERM_UNITS[term], "now", added, (), dp_ppm))
+            value = round(terms[term], 6)
+            found.append(Evidence(term.name.lower(), value, TERM_UNITS[term], "now", round(added, 6), (), dp_ppm))
     for which in codes.Evidence:
-        added = float(parts[1 + churn.TERMS + which])
+        added = parts[1 + churn.TERMS + which]
         if which is codes.Evidence.CANCEL_REQUEST:
-            added += float(parts[1 + codes.Term.CANCEL])
+            added += parts[1 + codes.Term.CANCEL]
         if added == 0.0:
             continue
-        dp_ppm = to_ppm(chance - economics.risk_without(row, int(which), now_ms, rule))
-        found.append(_decayed(row, which, float(values[which]), added, dp_ppm, policy))
-    found = [replace(one, contribution=round(one.contribution, 6)) for one in found]
+        dp_ppm = to_ppm(chance - without[which])
+        found.append(_decayed(row, which, values[which], round(added, 6), dp_ppm, policy))
     found = [one for one in found if one.contribution != 0.0]
     return sorted(found, key=lambda one: (-abs(one.contribution), one.name))
+
+
+def _grounds(
+    crossing: Any, row: Any, policy: Policy
+) -> tuple[float, list[float], list[float], list[float], list[float]]:
+    """The risk's log-odds, and what ``kernels.grounds.reasons`` says of them."""
+    parts = np.empty(1 + churn.TERMS + evidence.TERMS)
+    terms, values, without = np.empty(churn.TERMS), np.empty(evidence.TERMS), np.empty(evidence.TERMS)
+    told = (parts, terms, values, without)
+    eta = grounds.reasons(row.reshape(1), int(crossing["now_ms"]), policy.record, *told)
+    return eta, parts.tolist(), terms.tolist(), values.tolist(), without.tolist()
 
 
 def _decayed(row: Any, which: codes.Evidence, term: float, added: float, dp_ppm: int, policy: Policy) -> Evidence:
@@ -144,19 +146,18 @@ def _decayed(row: Any, which: codes.Evidence, term: float, added: float, dp_ppm:
 
 def _price_ratio(row: Any) -> list[Evidence]:
     """How dear is what was offered in place of a product that is no longer made, where an open case knows."""
+    opened = grounds.open_slots(row.reshape(1))
     for slot in range(CASES):
         percent = int(row["case_price_percent"][slot])
-        if percent > 0 and is_open(row, slot):
+        if percent > 0 and opened >> slot & 1:
             return [Evidence("price_ratio", float(percent), "percent", "now", 0.0)]
     return []
 
 
 def _adding_up(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
     """The strongest reasons between what anyone's log-odds are and what is not shown: together, the risk's own."""
-    now_ms = int(crossing["now_ms"])
-    parts = np.empty(1 + churn.TERMS + evidence.TERMS)
-    eta = churn.contributions(row, now_ms, policy.record[0], parts)
-    base = round(float(parts[0]), 6)
+    eta, parts = _grounds(crossing, row, policy)[:2]
+    base = round(parts[0], 6)
     shown = _failures(crossing, row, policy)[:MOST_EVIDENCE]
     rest = round(eta - base - sum(one.contribution for one in shown), 6)
     return [
@@ -189,9 +190,6 @@ def _money(machine: codes.Machine, crossing: Any, row: Any, policy: Policy) -> l
 
 def _references(row: Any, kinds: Sequence[codes.Kind]) -> tuple[str, ...]:
     """Digests of the newest remembered events of these kinds, newest first."""
-    newest = sorted(
-        (int(row["reference_ms"][at]), int(row["reference_digest"][at]))
-        for at in range(REFERENCES)
-        if int(row["reference_kind"][at]) in kinds
-    )
+    remembered = (row[f"reference_{name}"].tolist() for name in ("ms", "digest", "kind"))
+    newest = sorted((ms, digest) for ms, digest, kind in zip(*remembered, strict=True) if kind in kinds)
     return tuple(f"{digest:016x}" for _, digest in newest[::-1][:MOST_REFERENCES])

@@ -10,7 +10,7 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import problems, whale
+from kernels import grounds, problems, whale
 from kernels.attribution import DAY_MS
 from schemas import state
 from schemas.codes import CaseFlag
@@ -77,10 +77,10 @@ class Survey:
 
     def known(self, row: NDArray[np.void], now_ms: int, dearest: bool) -> Known | None:
         """The problem behind an alert about this row (shape ()), if its case has one."""
-        slot = problems.case_of_alert(row, now_ms, dearest)
+        slot, digest = grounds.problem(row.reshape(1), now_ms, dearest)
         if slot < 0:
             return None
-        problem = int(problems.problem_of(row, slot))
+        problem = int(digest)
         fault = int(row["case_flags"][slot]) & CaseFlag.KNOWN_FAULT
         get = self._names.get
         reason = None if fault else get(int(row["case_reason"][slot]))
