@@ -52,9 +52,23 @@ _STAMP: Final = _source_stamp()
 
 def kernel(function: Kernel) -> Kernel:
     """Compile ``function`` at its first call and enter it in ``KERNELS``; its signature stays as written."""
-    compiled = numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
+    return _compiled(function, counting=True)
+
+
+def leaf(function: Kernel) -> Kernel:
+    """A kernel that is called for each byte, field or event, and makes no array.
+
+    It counts no references: elsewhere each call counts each array that it is given, up and down again, which
+    costs more than most of what a leaf does. The caller holds the arrays meanwhile.
+    """
+    return _compiled(function, counting=False)
+
+
+def _compiled(function: Kernel, counting: bool) -> Kernel:
+    private: Any = {"_nrt": counting}  # of numba: no run time that counts references
+    compiled: Any = numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", **private)(function)
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]
-        compiled._cache._cache_file._source_stamp = _STAMP  # type: ignore[attr-defined]
+        compiled._cache._cache_file._source_stamp = _STAMP
     KERNELS.append(compiled)
     return cast(Kernel, compiled)
 

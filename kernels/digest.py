@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import kernel
+from kernels._jit import leaf
+from kernels.letters import little_endian
 
 Bytes = NDArray[np.uint8]
 
@@ -27,36 +28,27 @@ MURMUR_SEED: Final = 0x9747_B28C
 MURMUR_MULTIPLIER: Final = 0x5BD1_E995
 
 
-@kernel
-def _little_endian(buffer: Bytes, at: int, width: int) -> int:
-    """Read the unsigned number in ``width`` bytes from ``at``, lowest byte first."""
-    word = int(np.uint64(0))
-    for k in range(width):
-        word |= int(np.uint64(buffer[at + k])) << int(np.uint64(8 * k))
-    return word
-
-
-@kernel
+@leaf
 def _rotated(word: int, left: int) -> int:
     """Turn the 64 bits of ``word`` left, 0 < left < 64."""
     return ((word << int(np.uint64(left))) & MASK64) | (word >> int(np.uint64(64 - left)))
 
 
-@kernel
+@leaf
 def _stirred(lane: int, word: int) -> int:
     """Stir eight bytes into a lane: one XXH64 round."""
     mixed = _rotated((lane + word * int(np.uint64(PRIME_2))) & MASK64, 31)
     return (mixed * int(np.uint64(PRIME_1))) & MASK64
 
 
-@kernel
+@leaf
 def _merged(total: int, lane: int) -> int:
     """Merge one finished lane into the total."""
     mixed = total ^ _stirred(int(np.uint64(0)), lane)
     return (mixed * int(np.uint64(PRIME_1)) + int(np.uint64(PRIME_4))) & MASK64
 
 
-@kernel
+@leaf
 def _four_lanes(buffer: Bytes, start: int, stripes: int, seed: int) -> int:
     """Total ``stripes`` stripes of 32 bytes, each fed to four lanes of eight."""
     one = int(np.uint64(PRIME_1))
@@ -67,10 +59,10 @@ def _four_lanes(buffer: Bytes, start: int, stripes: int, seed: int) -> int:
     lane_4 = (seed - one) & MASK64
     for stripe in range(stripes):
         at = start + 32 * stripe
-        lane_1 = _stirred(lane_1, _little_endian(buffer, at, 8))
-        lane_2 = _stirred(lane_2, _little_endian(buffer, at + 8, 8))
-        lane_3 = _stirred(lane_3, _little_endian(buffer, at + 16, 8))
-        lane_4 = _stirred(lane_4, _little_endian(buffer, at + 24, 8))
+        lane_1 = _stirred(lane_1, little_endian(buffer, at, 8))
+        lane_2 = _stirred(lane_2, little_endian(buffer, at + 8, 8))
+        lane_3 = _stirred(lane_3, little_endian(buffer, at + 16, 8))
+        lane_4 = _stirred(lane_4, little_endian(buffer, at + 24, 8))
     total = _rotated(lane_1, 1) + _rotated(lane_2, 7) + _rotated(lane_3, 12) + _rotated(lane_4, 18)
     total = _merged(total & MASK64, lane_1)
     total = _merged(total, lane_2)
@@ -78,7 +70,7 @@ def _four_lanes(buffer: Bytes, start: int, stripes: int, seed: int) -> int:
     return _merged(total, lane_4)
 
 
-@kernel
+@leaf
 def xxh64(buffer: Bytes, start: int, length: int, seed: int) -> int:
     """Give the XXH64 hash of ``length`` bytes from ``start``: 0 <= hash < 2**64.
 
@@ -100,15 +92,15 @@ def xxh64(buffer: Bytes, start: int, length: int, seed: int) -> int:
     at = start + length - length % 32
     end = start + length
     while at + 8 <= end:
-        total = total ^ _stirred(int(np.uint64(0)), _little_endian(buffer, at, 8))
+        total = total ^ _stirred(int(np.uint64(0)), little_endian(buffer, at, 8))
         total = (_rotated(total, 27) * one + four) & MASK64
         at += 8
     if at + 4 <= end:
-        total = total ^ ((_little_endian(buffer, at, 4) * one) & MASK64)
+        total = total ^ ((little_endian(buffer, at, 4) * one) & MASK64)
         total = (_rotated(total, 23) * two + three) & MASK64
         at += 4
     while at < end:
-        total = total ^ ((_little_endian(buffer, at, 1) * five) & MASK64)
+        total = total ^ ((little_endian(buffer, at, 1) * five) & MASK64)
         total = (_rotated(total, 11) * one) & MASK64
         at += 1
     total = ((total ^ (total >> int(np.uint64(33)))) * two) & MASK64
@@ -116,7 +108,7 @@ def xxh64(buffer: Bytes, start: int, length: int, seed: int) -> int:
     return total ^ (total >> int(np.uint64(32)))
 
 
-@kernel
+@leaf
 def paired(first: int, second: int) -> int:
     """One digest of two, in this order; 0 for two that are both 0, "none"."""
     one, other = int(np.uint64(first)), int(np.uint64(second))
@@ -124,7 +116,7 @@ def paired(first: int, second: int) -> int:
     return zero if one == zero and other == zero else _merged(_merged(zero, one), other)
 
 
-@kernel
+@leaf
 def murmur2(buffer: Bytes, start: int, length: int) -> int:
     """Give Kafka's hash of a key, sign bit cleared: ``murmur2(...) % partitions`` is the default partition.
 
@@ -136,9 +128,7 @@ def murmur2(buffer: Bytes, start: int, length: int) -> int:
     total = (MURMUR_SEED ^ length) & MASK32
     whole = length - length % 4
     for at in range(start, start + whole, 4):
-        word = 0
-        for k in range(4):
-            word |= int(np.int64(buffer[at + k])) << (8 * k)
+        word = int(np.int64(little_endian(buffer, at, 4)))
         word = (word * MURMUR_MULTIPLIER) & MASK32
         word = ((word ^ (word >> 24)) * MURMUR_MULTIPLIER) & MASK32
         total = ((total * MURMUR_MULTIPLIER) & MASK32) ^ word

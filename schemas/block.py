@@ -38,6 +38,10 @@ _CONTROL = struct.Struct("<4sHH")
 _COLUMNS = {one.name: (index, np.dtype(one.dtype), one.absent) for index, one in enumerate(FIELDS)}
 _TEXTS = [one.name for one in FIELDS if one.type is Type.TEXT]
 
+COLUMN = np.dtype([("width", "<i8"), ("absent", "<i8"), ("text", "?")])
+COLUMNS = np.array([(np.dtype(one.dtype).itemsize, one.absent, one.type is Type.TEXT) for one in FIELDS], COLUMN)
+"""Each field's column as ``kernels.blocks`` needs to know it."""
+
 EVENT = np.dtype(
     [(one.name, "<u8" if one.type is Type.TEXT else one.dtype) for one in FIELDS]
     + [("source", "<u2"), ("offset", "<i8")]
@@ -100,7 +104,7 @@ class Entry:
 
 
 def encode_events(events: Sequence[Sourced]) -> bytes:
-    """Write events as one block, keeping their order.
+    """Write events as one block, keeping their order; ``kernels.blocks`` writes the same bytes faster.
 
     Raises ``BlockError`` for more than ``MAX_EVENTS`` events or 255 sources; offsets of one source must ascend.
     """
@@ -122,19 +126,22 @@ def encode_events(events: Sequence[Sourced]) -> bytes:
             present |= 1 << index
             columns.append(np.array(values, dtype).tobytes())
     encoded = [text.encode() for text in texts]
-    head = _HEAD.pack(
-        EVENTS_MAGIC, BLOCK_VERSION, 0, len(events), len(first), len(texts), sum(map(len, encoded)), present
-    )
     return b"".join(
         (
-            head,
-            *(_SOURCE.pack(source.topic.bytes, source.partition, offset) for source, offset in first.items()),
+            head(len(events), list(first.items()), len(texts), sum(map(len, encoded)), present),
             bytes(order[one.source] for one in events),
             np.array([one.offset - first[one.source] for one in events], "<u4").tobytes(),
             *columns,
             np.array([len(text) for text in encoded], "<u2").tobytes(),
             *encoded,
         )
+    )
+
+
+def head(n: int, sources: Sequence[tuple[Source, int]], texts: int, text_bytes: int, present: int) -> bytes:
+    """The beginning of a block, its sources (each with its first offset) included."""
+    return _HEAD.pack(EVENTS_MAGIC, BLOCK_VERSION, 0, n, len(sources), texts, text_bytes, present) + b"".join(
+        _SOURCE.pack(source.topic.bytes, source.partition, first) for source, first in sources
     )
 
 

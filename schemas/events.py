@@ -32,6 +32,9 @@ DAY_MS = 86_400_000
 PPM = 1_000_000
 CENTS_MAX = 10**11
 TEXT_MAX = 64
+MAX_BYTES = 65_536
+MAX_FIELDS = 64
+"""A payload, and a map in it, may have no more than that."""
 
 
 Codes = type[IntEnum]
@@ -166,12 +169,23 @@ EVERYWHERE = ("cause", "floor", "skill", "product_line", "agent_id", "channel")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Which fields one kind needs and which it may have; fields of other kinds are ignored."""
+    """Which fields one kind needs and which it may have; fields of other kinds are ignored.
+
+    What one field alone cannot say: ``only`` names the values that a needed field may have in this kind, and of
+    each pair in ``at_most`` the first, needed as the second, is no greater than it.
+    """
 
     doc: str
     needs: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
     seed: str = ""
+    only: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    at_most: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """Every field of the kind, each once, in the order in which it is checked."""
+        return (*COMMON, *self.needs, *self.may, *(name for name in EVERYWHERE if name not in self.needs))
 
 
 CONTACT = ("case_id", "handle_ms", "resolved", "reason", "sku", "cost_cents", "decision")
@@ -226,7 +240,11 @@ SHAPES: dict[Kind, Shape] = {
         "S3: fee exit",
     ),
     Kind.ABUSE_FLAG: Shape(
-        "a human saw support abused", ("observer",), ("reason",), "S4: blatantly abusing support"
+        "a human saw support abused",
+        ("observer",),
+        ("reason",),
+        "S4: blatantly abusing support",
+        only=(("observer", (Observer.HUMAN,)),),  # a machine accuses nobody
     ),
     Kind.RUDE_CALL: Shape(
         "an agent was rude",
@@ -234,7 +252,14 @@ SHAPES: dict[Kind, Shape] = {
         ("confidence", "case_id", "handle_ms"),
         "S4: rudest tech support ever",
     ),
-    Kind.CSAT: Shape("the customer scored us", ("score", "scale"), ("case_id",), "S4: stellar results"),
+    Kind.CSAT: Shape(
+        "the customer scored us",
+        ("score", "scale"),
+        ("case_id",),
+        "S4: stellar results",
+        only=(("scale", (5, 10)),),
+        at_most=(("score", "scale"),),
+    ),
     Kind.SENTIMENT: Shape("a mood was noticed", ("sentiment", "observer"), ("case_id",), "S2: lost faith"),
     Kind.REVIEW: Shape("a public review", ("stars",), ("sku", "defect", "order_id"), "S2: silent defect"),
     Kind.CONTACT_SENT: Shape("the company wrote", ("purpose",), (), "S1: ads for a month; S2: cheery review ask"),
@@ -303,6 +328,12 @@ SHAPES: dict[Kind, Shape] = {
         "S4: fees that pay for heavy support later",
     ),
 }
+
+NEEDED: dict[Kind, frozenset[str]] = {
+    kind: frozenset(("ts_ms", "kind") if kind is Kind.PROGRESS else (*COMMON, *shape.needs))
+    for kind, shape in SHAPES.items()
+}
+"""The fields without which a kind is refused."""
 
 
 @dataclass(slots=True)

@@ -14,16 +14,18 @@ from typing import Any
 import aiokafka
 from faust.types import TP
 
+from kernels.merge import FOREVER, SKEW_MS
 from schemas.alerts import DeadLetter
 from schemas.block import Source
 from schemas.policy import Policy
 from streams.clock import monotonic_s, now_ms
 from streams.config import Config
 from streams.exits import Exit, stop_now
-from streams.intake import FOREVER, SKEW_MS, Batch, Clock, Intake, SourceRecord, opening
+from streams.intake import Batch, Clock, Intake, opening
 from streams.metrics import Metrics
 from streams.topics import MAX_RECORD_BYTES, TopicInfo
 from streams.transport import Chunk, Consumer
+from streams.waiting import sheaf_of
 
 log = logging.getLogger("whaleline")
 
@@ -123,9 +125,8 @@ class Ingest:
                 Exit.MISSING,
                 f"{tp.topic}/{tp.partition}: reading went from offset {expected} to {chunk.first}.",
             )
-        source, purchases = self._sources[tp], tp.topic == self._purchases
-        for one in chunk.records:
-            self._intake.offer(SourceRecord(source, purchases, tp.topic, one.offset, one.key, one.value))
+        sheaf = sheaf_of([(one.offset, one.key, one.value) for one in chunk.records])
+        self._intake.hear(self._sources[tp], tp.topic, sheaf, purchases=tp.topic == self._purchases)
         self._expected[tp] = chunk.next
         self._metrics.events.labels(tp.topic, "read").inc(len(chunk.records))
         self._hold_back()

@@ -5,43 +5,25 @@ are merged by event time; where one stands at its end, nothing waits for it. Tim
 written into every ledger partition behind the events it speaks of.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from uuid import UUID
 
 import numpy as np
 
 from kernels.digest import murmur2
+from kernels.merge import DAY_HOURS, FOREVER, HOUR_MS
 from schemas.alerts import DeadLetter
-from schemas.block import (
-    MAX_BLOCK_BYTES,
-    MAX_EVENTS,
-    Source,
-    Sourced,
-    encode_events,
-    policy_entry,
-    progress_entry,
-    sources_entry,
-)
-from schemas.codec import Reject, decode
-from schemas.codes import Kind
+from schemas.block import Source, policy_entry, progress_entry, sources_entry
+from schemas.codec import Reject
 from schemas.policy import Policy
-
-HOUR_MS = 3_600_000
-DAY_HOURS = 24
-SKEW_MS = DAY_HOURS * HOUR_MS
-"""How far a worker may run ahead of the slowest source while it works off a backlog."""
+from schemas.waiting import NEVER, Sheaf
+from streams.waiting import Waiting, sheaf_of
 
 TAKE_EVENTS = 10_000
-"""Events taken at once, about a fifth of a second's work: the event loop has other duties."""
-
-NEVER = -1
-FOREVER = 2**62
-EVENT_BYTES_MAX = 1_280
-"""No accepted event takes more room in a block than this, so a block's size follows from its count."""
-BLOCK_EVENTS = min(MAX_EVENTS, MAX_BLOCK_BYTES // EVENT_BYTES_MAX)
+"""Events taken at once, some ms of work: the event loop has other duties."""
 
 
 class Clock(Enum):
@@ -76,17 +58,6 @@ class Batch:
     events: int = 0
 
 
-@dataclass(slots=True)
-class _Queue:
-    """One source partition: accepted events that wait for their turn, and how far its time has come."""
-
-    events: deque[Sourced] = field(default_factory=deque)
-    seen_ms: int = NEVER
-    promised_ms: int = NEVER
-    caught_up_ms: int = NEVER
-    last_offset: int = NEVER
-
-
 def ledger_partition(customer: str, partitions: int) -> int:
     """The ledger partition of a customer: Kafka's own hash of the id, so any producer could find it."""
     raw = np.frombuffer(customer.encode(), np.uint8)
@@ -110,50 +81,55 @@ class Intake:
         grace_ms: int = 5_000,
         max_buffered: int = 20_000,
     ) -> None:
-        self._partitions, self._clock, self._currency = partitions, clock, currency
-        self._grace_ms, self._max_buffered = grace_ms, max_buffered
-        self._queues: dict[Source, _Queue] = {}
-        self._batch = Batch()
-        self._blocks: dict[int, list[Sourced]] = {}
-        self._reported_hour = NEVER
-        self._reported: dict[Source, int] = {}
+        self._partitions, self._max_buffered = partitions, max_buffered
+        by_source = clock is Clock.SOURCE
+        self._empty = partial(Waiting, currency=currency, by_source=by_source, grace_ms=grace_ms)
+        self.assign(())
 
     def assign(self, sources: Iterable[Source]) -> None:
         """Own exactly these source partitions from now on; everything buffered is forgotten and read again.
 
         Events of equal time are taken in the order of ``sources``: give the support topic's partitions first.
         """
-        self._queues = {source: _Queue() for source in sources}
+        self._waiting = self._empty(sources, self._partitions)
+        self._offered: dict[Source, list[SourceRecord]] = {}
         self._batch = Batch()
-        self._blocks = {}
-        self._reported_hour, self._reported = NEVER, {}
+        self._reported_hour = NEVER
+
+    def hear(self, source: Source, topic: str, sheaf: Sheaf, *, purchases: bool) -> None:
+        """Take consumed records; what is no event becomes a dead letter. Others' sources are ignored.
+
+        ``purchases`` says which of the two topics ``topic`` is.
+        """
+        if source not in self._waiting.index:
+            return
+        refused, rekeyed = self._waiting.add(source, purchases, sheaf)
+        self._batch.rekeyed += rekeyed
+        self._batch.dead_letters += [_dead_letter(source, topic, sheaf, at, why) for at, why in refused]
 
     def offer(self, record: SourceRecord) -> None:
-        """Take one consumed record; one that is no event becomes a dead letter. Others' sources are ignored."""
-        queue = self._queues.get(record.source)
-        if queue is None or record.offset <= queue.last_offset:
-            return
-        queue.last_offset = record.offset
-        queue.caught_up_ms = NEVER
-        event = decode(record.value, purchases=record.purchases, currency=self._currency)
-        if isinstance(event, Reject):
-            self._batch.dead_letters.append(_dead_letter(record, event))
-        elif event.kind is not Kind.PROGRESS and record.key != event.customer_id.encode():
-            self._batch.rekeyed += 1
-        if isinstance(event, Reject):
-            if not queue.events:
-                self._batch.done[record.source] = record.offset
-            return
-        queue.events.append(Sourced(record.source, record.offset, event))
+        """The same for one record. It is looked at together with others of its source, when there is need to."""
+        self._offered.setdefault(record.source, []).append(record)
+
+    def _look(self, *sources: Source) -> None:
+        """Hear what was offered."""
+        for source in sources or tuple(self._offered):
+            records = self._offered.pop(source, None)
+            if records:
+                sheaf = sheaf_of([(one.offset, one.key, one.value) for one in records])
+                self.hear(source, records[0].topic, sheaf, purchases=records[0].purchases)
 
     def at_end(self, source: Source, now_ms: int) -> None:
         """The consumer stands at this source's log end, and everything it read has been offered."""
-        if source in self._queues:
-            self._queues[source].caught_up_ms = now_ms
+        self._look(source)
+        if source in self._waiting.index:
+            self._waiting.queues[self._waiting.index[source]]["caught_up_ms"] = now_ms
 
     def full(self) -> set[Source]:
         """Sources with as many waiting events as are kept: read no more of them for now."""
-        return {source for source, queue in self._queues.items() if len(queue.events) >= self._max_buffered}
+        self._look()
+        full = np.flatnonzero(self._waiting.queues["waiting"] >= self._max_buffered)
+        return {self._waiting.sources[at] for at in full.tolist()}
 
     def take(self, now_ms: int, not_after_ms: int = FOREVER) -> Batch:
         """Everything whose order is settled at ``now_ms``, with progress behind it.
@@ -161,24 +137,20 @@ class Intake:
         ``not_after_ms`` holds back a worker that runs ahead of the others: while the next event belongs to a
         backlog, it is only taken up to that time. At most ``TAKE_EVENTS`` are taken at once: call again.
         """
-        until = self._batch.events + TAKE_EVENTS
-        while self._batch.events < until and (source := self._first(now_ms)) is not None:
-            queue = self._queues[source]
-            one = queue.events[0]
-            ts_ms = min(one.event.ts_ms, now_ms)
-            self._report(now_ms, ts_ms)
-            if not_after_ms < ts_ms < now_ms - SKEW_MS:
-                break
-            queue.events.popleft()
-            queue.seen_ms = max(queue.seen_ms, ts_ms)
-            self._append(one)
-            self._batch.done[source] = one.offset
-        self._flush()
-        self._report(now_ms, FOREVER)
-        batch, self._batch = self._batch, Batch()
-        for source, queue in self._queues.items():
-            if not queue.events and queue.last_offset > batch.done.get(source, NEVER) and source in batch.done:
-                batch.done[source] = queue.last_offset
+        self._look()
+        batch, waiting = self._batch, self._waiting
+        due = True
+        while due:
+            most = TAKE_EVENTS - batch.events
+            picked, due = waiting.merge(most, now_ms, not_after_ms, self._reported_hour)
+            batch.records += waiting.blocks(picked)
+            batch.events += picked.size
+            if due:
+                self._report()
+        if waiting.report_due(now_ms, self._reported_hour):
+            self._report()
+        self._batch = Batch()
+        batch.done = waiting.done()
         return batch
 
     def drain(self, now_ms: int) -> Iterator[Batch]:
@@ -189,89 +161,28 @@ class Intake:
             if batch.events < TAKE_EVENTS:
                 return
 
-    def _first(self, now_ms: int) -> Source | None:
-        """Whose event is next: the earliest, if no source can still bring an earlier one."""
-        best: Source | None = None
-        best_ms = FOREVER
-        for source, queue in self._queues.items():
-            self._hear_promises(source, queue, now_ms)
-            if queue.events:
-                head_ms = min(queue.events[0].event.ts_ms, now_ms)
-                if head_ms < best_ms:
-                    best, best_ms = source, head_ms
-        if best is None:
-            return None
-        for queue in self._queues.values():
-            if not queue.events and self._may_bring_from(queue) <= best_ms and not self._drained(queue):
-                return None
-        return best
-
-    def _hear_promises(self, source: Source, queue: _Queue, now_ms: int) -> None:
-        """Take progress events at the queue's head: they speak for their own source and wait for nobody."""
-        while queue.events and queue.events[0].event.kind is Kind.PROGRESS:
-            one = queue.events.popleft()
-            queue.promised_ms = max(queue.promised_ms, min(one.event.ts_ms, now_ms))
-            self._batch.done[source] = one.offset
-
-    def _drained(self, queue: _Queue) -> bool:
-        return self._clock is Clock.WALL and queue.caught_up_ms != NEVER
-
-    def _may_bring_from(self, queue: _Queue) -> int:
-        """The earliest time an empty source may still bring."""
-        return queue.promised_ms if self._clock is Clock.SOURCE else NEVER
-
-    def _progress_ms(self, queue: _Queue, now_ms: int) -> int:
-        """Up to which time everything of this source has been taken."""
-        head_ms = min(queue.events[0].event.ts_ms, now_ms) if queue.events else NEVER
-        if self._clock is Clock.SOURCE:
-            return max(queue.seen_ms, head_ms) if queue.events else queue.promised_ms
-        return max(queue.seen_ms, head_ms, queue.caught_up_ms) - self._grace_ms
-
-    def _report(self, now_ms: int, before_ms: int) -> None:
-        """Say how far the sources have come, before an event of ``before_ms`` is written.
-
-        Only if a whole hour has passed in every source, or a day in one whose pace the others do not keep: they
-        may be retired one day, and what this one had reached must then be known.
-        """
-        if before_ms // HOUR_MS <= self._reported_hour or not self._queues:
-            return
-        progress = {
-            source: min(self._progress_ms(queue, now_ms), before_ms) for source, queue in self._queues.items()
-        }
+    def _report(self) -> None:
+        """Say in every ledger partition how far the sources have come."""
+        waiting = self._waiting
+        progress = dict(zip(waiting.sources, waiting.progress.tolist(), strict=True))
         hour = min(progress.values()) // HOUR_MS
-        ahead = any(ms - self._reported.get(source, NEVER) >= SKEW_MS for source, ms in progress.items())
-        if hour <= self._reported_hour and not ahead:
-            return
-        self._flush()
         # A long silence is passed a day at a time, so that no single record asks the judge for a month of ticks.
         days = range(self._reported_hour + DAY_HOURS, hour, DAY_HOURS) if self._reported_hour >= 0 else ()
         for until_ms in (*(day * HOUR_MS for day in days), FOREVER):
             entry = progress_entry((source, min(ms, until_ms)) for source, ms in progress.items() if ms >= 0)
             self._batch.records += [(partition, entry) for partition in range(self._partitions)]
-        self._reported_hour, self._reported = max(hour, self._reported_hour), progress
-
-    def _append(self, one: Sourced) -> None:
-        partition = ledger_partition(one.event.customer_id, self._partitions)
-        block = self._blocks.setdefault(partition, [])
-        block.append(one)
-        self._batch.events += 1
-        if len(block) >= BLOCK_EVENTS:
-            self._batch.records.append((partition, encode_events(self._blocks.pop(partition))))
-
-    def _flush(self) -> None:
-        for partition in sorted(self._blocks):
-            self._batch.records.append((partition, encode_events(self._blocks[partition])))
-        self._blocks = {}
+        self._reported_hour = max(hour, self._reported_hour)
+        waiting.queues["reported_ms"] = waiting.progress
 
 
-def _dead_letter(record: SourceRecord, reject: Reject) -> DeadLetter:
+def _dead_letter(source: Source, topic: str, sheaf: Sheaf, at: int, reject: Reject) -> DeadLetter:
     return DeadLetter(
         reject.reason.name.lower(),
         reject.detail,
-        record.topic,
-        str(record.source.topic),
-        record.source.partition,
-        record.offset,
-        record.key,
-        record.value,
+        topic,
+        str(source.topic),
+        source.partition,
+        int(sheaf.offsets[at]),
+        sheaf.key(at),
+        sheaf.value(at),
     )

@@ -6,9 +6,13 @@ from uuid import UUID
 import numpy as np
 
 from kernels.digest import murmur2
+from kernels.merge import FOREVER
 from schemas.block import Source, Sourced, encode_events, policy_entry, progress_entry, sources_entry
+from schemas.codec import encode, fields_of
 from schemas.codes import FIRST_PURCHASE_KIND, Kind
 from schemas.events import FIELD, SHAPES, Event, Type
+from schemas.waiting import NEVER
+from streams.waiting import LEAST_ROWS, Waiting, sheaf_of
 
 DAY_MS = 86_400_000
 START_MS = 1_600_000_000_000 // DAY_MS * DAY_MS
@@ -51,3 +55,20 @@ def exercise(pipeline: Any) -> None:
     again.restored()
     again.settled_rows()
     murmur2(np.frombuffer(b"warm", np.uint8), 0, 4)
+    _take_in()
+
+
+def _take_in() -> None:
+    """Read, keep, move, merge and write a few events."""
+    source, other = Source(TOPIC, 0), Source(TOPIC, 1)
+    waiting = Waiting([source, other], 1)
+    values = [encode(fields_of(_event(Kind.CALL_OPENED, number))) for number in range(LEAST_ROWS)]
+    json = b'{"version": 1, "kind": "progress", "ts_ms": %d}' % START_MS
+    waiting.add(source, False, sheaf_of([(0, None, json)]))
+    for first in (1, LEAST_ROWS + 1):
+        waiting.add(source, False, sheaf_of([(first + at, b"warm", value) for at, value in enumerate(values)]))
+    waiting.queues["caught_up_ms"] = START_MS
+    waiting.report_due(START_MS, NEVER)
+    for reported in (NEVER, FOREVER):
+        picked, _ = waiting.merge(LEAST_ROWS, START_MS, FOREVER, reported)
+        waiting.blocks(picked)
