@@ -6,9 +6,10 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.broker.kafka import Kafka, Unavailable, answers, fetch_jars, find_java
 
@@ -20,16 +21,22 @@ BROKER_FIXTURES = {"kafka_broker", "kafka_jars", "kafka_of_its_own"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that asks for a broker, so that ``-m "not broker"`` leaves exactly those out.
-
-    Where tests run in several processes, those go to one, which starts the broker; others file by file.
-    """
+    """Mark every test that asks for a broker, so that ``-m "not broker"`` leaves exactly those out."""
     for item in items:
-        group = item.nodeid.partition("::")[0]
         if BROKER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.broker)
-            group = "broker"
-        item.add_marker(pytest.mark.xdist_group(group))
+
+
+class FileByFile(LoadScopeScheduling):
+    """Where tests run in several processes, those of a file stay in one, and all that share the broker in one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "broker" if file.startswith("tests/broker/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
+    return FileByFile(config, log)
 
 
 @pytest.fixture(scope="session")
