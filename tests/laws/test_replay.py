@@ -233,7 +233,8 @@ def test_time_waits_for_a_source_that_lags() -> None:
     lagging = driver.sources[0]
     driver.now_ms += 4 * DAY
     driver.intake.at_end(driver.sources[1], driver.now_ms)
-    driver.intake._queues[lagging].caught_up_ms = -1
+    waiting = driver.intake._waiting
+    waiting.queues[waiting.index[lagging]]["caught_up_ms"] = -1
     driver._append(driver.intake.take(driver.now_ms).records)
     driver.judge()
     assert driver.pipelines[0].last_tick_ms <= opened_ms
