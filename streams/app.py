@@ -52,6 +52,11 @@ class App(faust.App):
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self, loop=self.loop)
 
+    @property
+    def whole_topics(self) -> frozenset[str]:
+        """The source topics; the ledger's records are few and large, and their times are wanted."""
+        return frozenset((self.config.topics.support_calls, self.config.topics.purchases))
+
     async def settle(self, consumer: Consumer, mine: set[TP]) -> None:
         """Set every partition's position and start or resume its work."""
         names = self.config.topics

@@ -125,10 +125,12 @@ class Ingest:
                 Exit.MISSING,
                 f"{tp.topic}/{tp.partition}: reading went from offset {expected} to {chunk.first}.",
             )
-        sheaf = sheaf_of([(one.offset, one.key, one.value) for one in chunk.records])
+        sheaf = chunk.sheaf
+        if sheaf is None:
+            sheaf = sheaf_of([(one.offset, one.key, one.value) for one in chunk.records])
         self._intake.hear(self._sources[tp], tp.topic, sheaf, purchases=tp.topic == self._purchases)
         self._expected[tp] = chunk.next
-        self._metrics.events.labels(tp.topic, "read").inc(len(chunk.records))
+        self._metrics.events.labels(tp.topic, "read").inc(sheaf.offsets.size)
         self._hold_back()
         self._wake.set()
 

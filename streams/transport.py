@@ -1,7 +1,7 @@
 """Faust's consumer, with three habits changed: whole fetches, explicit positions, commits that mean something.
 
 *Whole fetches.* What one fetch brought of a partition travels through Faust as one message, a ``Chunk``,
-because Faust's cost is one per message.
+because Faust's cost is one per message; of the source topics without an object a record (``streams.fetched``).
 
 *Explicit positions.* Reading starts where we say: a source at its committed offset, the ledger at the
 position restored with its rows. Nothing ever jumps by itself (``auto.offset.reset`` is none after that),
@@ -15,7 +15,7 @@ full of them, ledger partitions until their rows are restored.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, cast
 
 import faust
@@ -24,8 +24,10 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from schemas.waiting import Sheaf
 from streams.clock import monotonic_s
 from streams.exits import Exit, stop_now
+from streams.fetched import keep_whole
 
 FETCH_WAIT_MS = 20
 FETCH_MIN_BYTES = 1
@@ -36,12 +38,14 @@ FETCH_TURN_S = 0.1
 class Chunk(NamedTuple):
     """What one fetch brought of one partition; it may be empty where only transaction markers stood.
 
-    ``first`` is where reading stood before it, ``next`` where it stands after it; ``records`` are aiokafka's.
+    ``first`` is where reading stood before it, ``next`` where it stands after it; ``records`` are aiokafka's, or
+    none where they came as a ``sheaf``.
     """
 
     first: int
     next: int
     records: tuple[Any, ...]
+    sheaf: Sheaf | None = None
 
 
 class End(NamedTuple):
@@ -75,6 +79,10 @@ class Whole(faust.Schema[Any, Any]):
 
 class Duties(Protocol):
     """What the application does when partitions come and go; the app implements it."""
+
+    @property
+    def whole_topics(self) -> Collection[str]:
+        """Topics whose reader takes a fetch's records as a sheaf."""
 
     async def settle(self, consumer: "Consumer", mine: set[TP]) -> None:
         """Set every partition's position and start or resume its work."""
@@ -120,6 +128,7 @@ class Thread(driver.AIOKafkaConsumerThread):
                 # An empty set would mean all of them.
                 await asyncio.sleep(FETCH_TURN_S)
                 return {}
+            keep_whole(consumer, cast(Duties, self.app).whole_topics)
             turn = FETCH_TURN_S if timeout is None else min(timeout, FETCH_TURN_S)
             try:
                 found = await super()._fetch_records(consumer, wanted, turn, max_records)
@@ -142,7 +151,12 @@ class Thread(driver.AIOKafkaConsumerThread):
             if before is None or at is None or at == before:
                 continue
             self._handed[tp] = at
-            yield tp, Chunk(before, at, tuple(found.get(tp, ())))
+            records = tuple(found.get(tp, ()))
+            if records and isinstance(records[0], Sheaf):
+                assert len(records) == 1
+                yield tp, Chunk(before, at, (), records[0])
+            else:
+                yield tp, Chunk(before, at, records)
 
     def _position(self, consumer: Any, tp: TP) -> int | None:
         state = self._state(consumer, tp)

@@ -7,6 +7,7 @@ import numpy as np
 
 from kernels.digest import murmur2
 from kernels.merge import FOREVER
+from kernels.walk import walk
 from schemas.block import Source, Sourced, encode_events, policy_entry, progress_entry, sources_entry
 from schemas.codec import encode, fields_of
 from schemas.codes import FIRST_PURCHASE_KIND, Kind
@@ -68,6 +69,7 @@ def _take_in() -> None:
     for first in (1, LEAST_ROWS + 1):
         waiting.add(source, False, sheaf_of([(first + at, b"warm", value) for at, value in enumerate(values)]))
     waiting.queues["caught_up_ms"] = START_MS
+    walk(np.zeros(1, np.uint8), np.zeros((0, 5), np.int64), *(np.zeros(0, np.int64) for _ in range(5)))
     waiting.report_due(START_MS, NEVER)
     for reported in (NEVER, FOREVER):
         picked, _ = waiting.merge(LEAST_ROWS, START_MS, FOREVER, reported)

@@ -57,6 +57,12 @@ SIGNATURES: dict[Callable[..., Any], str] = {
     faust.worker.Worker._schedule_shutdown: "self signal",
     fetcher.Fetcher.fetched_records: "self partitions timeout max_records",
     fetcher.Fetcher.seek_to: "self tp offset",
+    fetcher.Fetcher._proc_fetch_request: "self assignment node_id request",
+    fetcher.PartitionRecords.__init__: "self tp records aborted_transactions fetch_offset key_deserializer"
+    " value_deserializer check_crcs isolation_level",
+    fetcher.PartitionRecords._unpack_records: "self",
+    fetcher.PartitionRecords._consume_aborted_up_to: "self batch_offset",
+    fetcher.PartitionRecords._contains_abort_marker: "self next_batch",
     aiokafka.AIOKafkaConsumer.committed: "self partition",
     aiokafka.AIOKafkaConsumer.beginning_offsets: "self partitions",
     aiokafka.AIOKafkaConsumer.end_offsets: "self partitions",
@@ -90,10 +96,27 @@ SENTENCES: dict[Any, list[str]] = {
         "OffsetOutOfRangeError({tp: fetch_offset})",
         "tp_state.timestamp = now_ms",
         "tp_state.highwater = highwater",
+        # Two names that streams/fetched.py puts others behind.
+        "records = MemoryRecords(part_data[-1])",
+        "partition_records = PartitionRecords(",
     ],
+    fetcher.Fetcher._fetch_requests_routine: ["self._proc_fetch_request("],
+    # Which batches count is told again, batch by batch, in streams/fetched.py.
+    fetcher.PartitionRecords._unpack_records: [
+        "if self._check_crcs and not next_batch.validate_crc():",
+        "self._isolation_level == READ_COMMITTED\n                and next_batch.producer_id is not None",
+        "self._consume_aborted_up_to(next_batch.base_offset)",
+        "self._aborted_producers.discard(next_batch.producer_id)",
+        "next_batch.is_transactional\n                    and next_batch.producer_id in self._aborted_producers",
+        "if next_batch.is_control_batch:",
+        "if record.offset < self.next_fetch_offset:",
+        "self.next_fetch_offset = next_batch.next_offset",
+    ],
+    fetcher.PartitionRecords.__next__: ["next(self._records_iterator)"],
+    fetcher.PartitionRecords.__init__: ["self._records_iterator = self._unpack_records()"],
     fetcher.Fetcher.seek_to: ["del self._records[tp]"],
     # Records leave together with the position behind them, markers included.
-    fetcher.FetchResult.getall: ["self._update_position()"],
+    fetcher.FetchResult.getall: ["for msg in self._partition_records:", "self._update_position()"],
     fetcher.Fetcher.fetched_records: ["if partitions and tp not in partitions:"],
     group_coordinator.GroupCoordinator.__init__: ["self._coordination_task = "],
 }
