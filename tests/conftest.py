@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
@@ -16,6 +17,10 @@ from tests.broker.kafka import Kafka, Unavailable, answers, fetch_jars, find_jav
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import NoReturn
+
+# How long an example takes says how busy the machine is, not whether a law holds.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 BROKER_FIXTURES = {"kafka_broker", "kafka_jars", "kafka_of_its_own"}
 
