@@ -118,20 +118,26 @@ def score_forward(row: Row, day: int, rules: Rules, scores: Scores) -> None:
     spent = float(row["spent_cents"])
     if bought > 0 and spent > 0.0:
         earned = int(row["life_margin_cents"]) - int(row["life_fee_cents"]) + awaited_cents(row, day, rules)
-        to_come = purchases_if_alive(
-            float(rules["lifetime_purchase_shape"]),
-            float(rules["lifetime_purchase_scale_weeks"]),
-            float(rules["lifetime_leave_a"]),
-            float(rules["lifetime_leave_b"]),
-            True,
-            float(row["repeat_days"]),
-            max(0, day - int(row["first_purchase_day"])) / 7.0,
-            WEEKS_A_YEAR,
-        )
+        to_come = _purchases_to_come(row, day, WEEKS_A_YEAR, rules)
         rate = min(1.0, max(-1.0, float(earned) / spent))
         sales = to_come * spend_to_come(row, rules) * rate
     cost = recent_cost_cents(row, day, rules, scores)
     scores["forward_year_cents"] = round_half_even(sales) + fee_year_cents(row, day) - cost
+
+
+@kernel
+def _purchases_to_come(row: Row, day: int, weeks: float, rules: Rules) -> float:
+    """Purchases to expect of a buyer in the next ``weeks`` if still here, leaving included."""
+    return purchases_if_alive(
+        float(rules["lifetime_purchase_shape"]),
+        float(rules["lifetime_purchase_scale_weeks"]),
+        float(rules["lifetime_leave_a"]),
+        float(rules["lifetime_leave_b"]),
+        True,
+        float(row["repeat_days"]),
+        max(0, day - int(row["first_purchase_day"])) / 7.0,
+        weeks,
+    )
 
 
 @kernel
@@ -246,14 +252,5 @@ def could_be_worth(row: Row, day: int, least_cents: float, rules: Rules) -> bool
         return False
     if weeks > MOST_SCALES * scale_weeks:
         return True
-    to_come = purchases_if_alive(
-        float(rules["lifetime_purchase_shape"]),
-        float(rules["lifetime_purchase_scale_weeks"]),
-        float(rules["lifetime_leave_a"]),
-        float(rules["lifetime_leave_b"]),
-        True,
-        float(row["repeat_days"]),
-        age_weeks,
-        weeks,
-    )
+    to_come = _purchases_to_come(row, day, weeks, rules)
     return fees + earned * _annuity_weeks(min(weeks, to_come / rate), rules) >= least_cents

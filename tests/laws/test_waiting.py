@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,11 +20,11 @@ from schemas.events import FIELDS, Type
 from schemas.waiting import TEXT_LENGTH, TEXT_SHIFT, Sheaf, Verdict
 from streams.intake import Batch, Clock, Intake, SourceRecord, ledger_partition
 from streams.waiting import Waiting, sheaf_of
+from tests.alone import printed
 from tests.oracle.intake import Intake as Slow
 from tests.schemas.samples import WRITERS, as_json, as_msgpack, sent_events
 from tests.worlds import START_MS, world
 
-ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [Source(UUID(int=1), 0), Source(UUID(int=1), 1), Source(UUID(int=2), 0)]
 HOUR = 3_600_000
 PARTITIONS = 5
@@ -286,23 +283,11 @@ def damaged(rng: random.Random) -> list[bytes]:
     return out
 
 
-def _digest(count: int, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM, str(count)],
-        env=os.environ | environment,
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return done.stdout.strip()
-
-
 def test_hostile_bytes_with_bounds_checks_on_and_off_and_without_a_compiler(tmp_path: Path) -> None:
     """No read outside an array, and the same words, whichever way the kernels run."""
-    compiled = _digest(200)
-    assert _digest(200, NUMBA_BOUNDSCHECK="1", NUMBA_CACHE_DIR=str(tmp_path)) == compiled
-    assert _digest(8, NUMBA_DISABLE_JIT="1") == _digest(8)
+    compiled = printed(PROGRAM, "200")
+    assert printed(PROGRAM, "200", NUMBA_BOUNDSCHECK="1", NUMBA_CACHE_DIR=str(tmp_path)) == compiled
+    assert printed(PROGRAM, "8", NUMBA_DISABLE_JIT="1") == printed(PROGRAM, "8")
 
 
 def test_a_sheaf_gives_back_what_it_was_made_of() -> None:

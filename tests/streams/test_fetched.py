@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import struct
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,8 +18,8 @@ from hypothesis import strategies as st
 
 from schemas.waiting import Sheaf
 from streams.fetched import KeptRecords, WholeRecords, keep_whole
+from tests.alone import printed
 
-ROOT = Path(__file__).resolve().parents[2]
 CALLS = TP("support-calls", 0)
 PLAIN, GZIP, SNAPPY, LZ4, ZSTD = range(5)
 COMMIT, ABORT = 1, 0
@@ -242,19 +239,7 @@ print(hasher.hexdigest())
 """
 
 
-def _digest(**environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM],
-        env=os.environ | environment,
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return done.stdout.strip()
-
-
 def test_hostile_records_with_bounds_checks_on_and_off_and_without_a_compiler(tmp_path: Path) -> None:
-    compiled = _digest()
-    assert _digest(NUMBA_BOUNDSCHECK="1", NUMBA_CACHE_DIR=str(tmp_path)) == compiled
-    assert _digest(NUMBA_DISABLE_JIT="1") == compiled
+    compiled = printed(PROGRAM)
+    assert printed(PROGRAM, NUMBA_BOUNDSCHECK="1", NUMBA_CACHE_DIR=str(tmp_path)) == compiled
+    assert printed(PROGRAM, NUMBA_DISABLE_JIT="1") == compiled
