@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Event, Thread
 
 import click
 
@@ -26,8 +26,7 @@ from streams.cli_parts import (
     read_policy,
 )
 
-if TYPE_CHECKING:
-    pass
+PROGRESS_S = 0.2
 
 
 def _version() -> str:
@@ -74,12 +73,25 @@ def compile_kernels() -> None:
 
     The machine code is kept in numba's cache, beside the code or in NUMBA_CACHE_DIR.
     """
+    from kernels._jit import KERNELS, compiled_so_far
     from streams.clock import monotonic_s
     from streams.pipeline import Pipeline
 
-    click.echo("Compiling the kernels; about half a minute where nothing is cached yet ...")
-    begun = monotonic_s()
-    Pipeline.warm()
+    label = "Compiling the kernels; about two minutes where nothing is cached yet"
+    begun, ready = monotonic_s(), Event()
+
+    def show() -> None:
+        with click.progressbar(length=len(KERNELS), label=label) as bar:
+            while not ready.wait(PROGRESS_S):
+                bar.update(compiled_so_far() - bar.pos)
+
+    showing = Thread(target=show, daemon=True)
+    showing.start()
+    try:
+        Pipeline.warm()
+    finally:
+        ready.set()
+        showing.join()
     click.echo(f"All kernels are compiled: {monotonic_s() - begun:.1f} s.")
 
 
