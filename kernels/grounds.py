@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from kernels import cases, churn, economics, evidence, problems
 from kernels._jit import kernel
 from kernels.attribution import repair_running
+from kernels.nets import holds_period
 from kernels.shapes import Records
 from schemas.codes import Evidence
-from schemas.state import CASES
+from schemas.state import CASES, FAULTS, PERIOD_DAYS, PERIODS
 
 EVIDENCE: int = len(Evidence)
 
@@ -38,6 +39,26 @@ def owes(rows: Records) -> bool:
     row = rows[0]
     running = cases.any_waiting(row) or cases.any_callback(row) or repair_running(row)
     return running or cases.any_company_case(row)
+
+
+@kernel
+def repairs(rows: Records) -> bool:
+    """Whether the customer's product is with us for repair."""
+    return repair_running(rows[0])
+
+
+@kernel
+def served_lately(rows: Records, cents: NDArray[np.int64]) -> int:
+    """Seconds of contacts in the row's period and the one before it; ``cents`` (FAULTS,) out: cost by fault."""
+    row, seconds = rows[0], 0
+    cents[:] = 0
+    last = int(row["day"]) // PERIOD_DAYS
+    for period in range(last - 1, last + 1):
+        if holds_period(row, period):
+            seconds += int(row["period_handle_seconds"][period % PERIODS])
+            for fault in range(FAULTS):
+                cents[fault] += row["period_cost_cents"][period % PERIODS, fault]
+    return seconds
 
 
 @kernel

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kernels.attribution import repair_running
+from kernels import grounds
 from schemas.alerts import Evidence
 
 DAY_MS = 86_400_000
@@ -21,7 +21,7 @@ def facts_of(row: Any, now_ms: int) -> list[Evidence]:
         out.append(Evidence("refused_contacts", float(row["refused"]), "contacts", "ever", 0.0))
     if row["kept"] > 0:
         out.append(Evidence("kept_contacts", float(row["kept"]), "contacts", "ever", 0.0))
-    if repair_running(row):
+    if grounds.repairs(row.reshape(1)):
         days = (now_ms - int(row["repair_in_ms"])) // DAY_MS
         out.append(Evidence("without_product", float(days), "days", "since it came in", 0.0))
     return out

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from kernels import grounds
 from kernels.elementary import round_half_even
-from kernels.nets import holds_period
 from schemas.codes import Fault
-from schemas.state import PERIOD_DAYS, PERIODS
+from schemas.state import FAULTS
 
 ASKED = (Fault.SHARED, Fault.UNKNOWN)
 OURS = (Fault.COMPANY,)
@@ -29,10 +31,9 @@ def minutes(asked: Sequence[str], row: Any) -> tuple[int | None, ...]:
 
     Two actions may stop the same contacts, so what they free is not to be added up (docs/model.md section 7).
     """
-    last = int(row["day"]) // PERIOD_DAYS
-    held = [one % PERIODS for one in (last - 1, last) if holds_period(row, one)]
-    seconds = sum(int(row["period_handle_seconds"][at]) for at in held)
-    cost = [sum(int(row["period_cost_cents"][at, fault]) for at in held) for fault in Fault]
+    by_fault = np.empty(FAULTS, np.int64)
+    seconds = int(grounds.served_lately(row.reshape(1), by_fault))
+    cost = by_fault.tolist()
     whole = sum(cost)
 
     def freed(action: str) -> int | None:

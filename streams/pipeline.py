@@ -198,9 +198,10 @@ class Pipeline:
         outcome.duplicates += int((verdict == admit.REPEATED).sum())
         for i in np.flatnonzero(verdict == admit.FUTURE).tolist():
             outcome.refused.append(_refusal(block, i))
-        slots = self.arena.slots_of(block, (verdict == admit.ADMITTED).astype(np.uint8))
-        self._names.learn(block, events, verdict == admit.ADMITTED)
-        verdict[verdict != admit.ADMITTED] = 0
+        admitted = verdict == admit.ADMITTED
+        verdict[~admitted] = 0
+        slots = self.arena.slots_of(block, verdict)
+        self._names.learn(block, events, admitted)
         start = 0
         while start < block.n:
             start, crossed = judge.fold_events(
