@@ -68,7 +68,9 @@ def _hear_promises(rows: Records, queues: Records, source: int, now_ms: int) -> 
     """Take progress events at the queue's head: they speak for their own source and wait for nobody."""
     queue = queues[source]
     while queue["waiting"] > 0 and rows[queue["head"]]["kind"] == PROGRESS:
-        queue["promised_ms"] = max(queue["promised_ms"], min(rows[queue["head"]]["ts_ms"], now_ms))
+        row = rows[queue["head"]]
+        queue["promised_ms"] = max(queue["promised_ms"], min(row["ts_ms"], now_ms))
+        queue["promise"] = row["offset"]
         _pop(rows, queues, source)
 
 

@@ -53,13 +53,17 @@ QUEUE = np.dtype(
         ("waiting", "<i8"),
         ("seen_ms", "<i8"),
         ("promised_ms", "<i8"),
+        ("promise", "<i8"),
         ("caught_up_ms", "<i8"),
         ("reported_ms", "<i8"),
         ("last_offset", "<i8"),
         ("done", "<i8"),
     ]
 )
-"""One source partition: its list of rows, how far its time has come, and what of it is done in this batch."""
+"""One source partition: its list of rows, how far its time has come, and what of it is done in this batch.
+
+``promise`` is the offset of the newest progress event that was heard, whose time is ``promised_ms``.
+"""
 
 
 class Pool(NamedTuple):

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol, cast
 
 import faust
-from aiokafka.errors import IllegalStateError, OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -135,6 +135,9 @@ class Thread(driver.AIOKafkaConsumerThread):
             except OffsetOutOfRangeError as error:
                 places = ", ".join(f"{tp.topic}/{tp.partition} at {at}" for tp, at in error.args[0].items())
                 stop_now(Exit.MISSING, f"The log does not hold what comes next: {places}.")
+            except NoOffsetForPartitionError:
+                # The partitions changed under this fetch, and aiokafka looked for a position before ours was set.
+                return {}
             return {tp: [chunk] for tp, chunk in self._chunks(consumer, wanted, found)} if self.flowing else {}
 
     @property

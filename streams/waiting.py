@@ -170,6 +170,10 @@ class Waiting:
         # Behind the last event of an empty queue there were only dead letters and progress.
         empty = some & (queues["waiting"] == 0)
         queues["done"][empty] = np.maximum(queues["done"], queues["last_offset"])[empty]
+        if self._by_source:
+            # Whoever owns the source next must hear its newest promise again: no other clock moves its time.
+            told = queues["promise"] != NEVER
+            queues["done"][told] = np.minimum(queues["done"], queues["promise"] - 1)[told]
         done = {self.sources[at]: int(queues["done"][at]) for at in np.flatnonzero(some).tolist()}
         queues["done"] = NEVER
         return done

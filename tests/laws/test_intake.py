@@ -214,6 +214,26 @@ def _settle(batch: Any, pending: dict[Source, dict[int, str]]) -> dict[Source, i
     return dict(batch.done)
 
 
+@pytest.mark.parametrize("later", [(), (4,), (4, 5)], ids=["nothing", "an event", "two events"])
+def test_a_promise_outlives_its_hearer(later: tuple[int, ...]) -> None:
+    """Who owns the sources next begins at what was done, and waits for none that has promised to bring no more."""
+    sent = [record(SUPPORT, 0, NOW - HOUR), record(SUPPORT, 1, NOW), progress(SUPPORT, 2, NOW + 9 * HOUR)]
+    sent += [record(SUPPORT, offset, NOW + 9 * HOUR) for offset in later]
+    first = intake(clock=Clock.SOURCE)
+    for one in sent:
+        first.offer(one)
+    first.offer(progress(PURCHASES, 0, NOW + 8 * HOUR))
+    done: dict[Source, int] = {}
+    for batch in first.drain(NOW + 9 * HOUR):
+        done |= batch.done
+    assert done[SUPPORT] >= 1, "both events are written"
+    heir = intake(clock=Clock.SOURCE)
+    for one in [one for one in sent if one.offset > done[SUPPORT]]:
+        heir.offer(one)
+    heir.offer(record(PURCHASES, 1, NOW + 8 * HOUR))
+    assert NOW + 8 * HOUR in said(list(heir.drain(NOW + 9 * HOUR)))
+
+
 def test_a_key_unlike_the_customer_is_rekeyed_and_counted() -> None:
     """The ledger goes by the customer's id in the event, whatever key the producer chose."""
     one = Intake(16, clock=Clock.WALL)

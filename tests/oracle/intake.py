@@ -27,6 +27,7 @@ class _Queue:
     events: deque[Sourced] = field(default_factory=deque)
     seen_ms: int = NEVER
     promised_ms: int = NEVER
+    promise: int = NEVER
     caught_up_ms: int = NEVER
     last_offset: int = NEVER
 
@@ -112,6 +113,8 @@ class Intake:
         for source, queue in self._queues.items():
             if not queue.events and queue.last_offset > batch.done.get(source, NEVER) and source in batch.done:
                 batch.done[source] = queue.last_offset
+            if self._clock is Clock.SOURCE and source in batch.done and queue.promise != NEVER:
+                batch.done[source] = min(batch.done[source], queue.promise - 1)
         return batch
 
     def drain(self, now_ms: int) -> Iterator[Batch]:
@@ -144,6 +147,7 @@ class Intake:
         while queue.events and queue.events[0].event.kind is Kind.PROGRESS:
             one = queue.events.popleft()
             queue.promised_ms = max(queue.promised_ms, min(one.event.ts_ms, now_ms))
+            queue.promise = one.offset
             self._batch.done[source] = one.offset
 
     def _drained(self, queue: _Queue) -> bool:
