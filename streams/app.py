@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from streams.clock import monotonic_s
 from streams.config import Config, ConfigError
 from streams.embedded import KAFKA_PYTHON_API_VERSION
 from streams.exits import SENTENCES, Exit, stop_now
+from streams.figures import EVERY_S, Figures, ready_to_work
+from streams.health import Health
 from streams.ingest import Ingest
 from streams.judge import Customers, Judge
 from streams.metrics import Metrics
@@ -46,6 +49,7 @@ class App(faust.App):
 
     ingest: Ingest
     judge: Judge
+    figures: Figures
     config: Config
     customers: Customers
 
@@ -78,6 +82,7 @@ class App(faust.App):
         await self.ingest.settle(consumer, starts, infos)
         await self.judge.settle(consumer, ledger, infos[names.ledger].topic_id)
         consumer.release(sources)
+        self.figures.assigned(consumer, mine, sources, {name: one.partitions for name, one in infos.items()})
         log.info("assigned: %d source and %d ledger partitions", len(sources), len(ledger))
 
     async def give_up(self) -> None:
@@ -149,12 +154,13 @@ def create_app(config: Config, policy: Policy | None = None, metrics: Metrics | 
     app.judge = Judge(config, metrics)
     app.ingest = Ingest(config, policy, metrics, app.judge.passed_ms)
     app.customers = app.judge.customers
+    app.figures = Figures(metrics, app.judge)
     _agents(app)
     return app
 
 
 def _agents(app: App) -> None:
-    """One agent over both sources, one over the ledger. Neither raises: a doubt ends the process."""
+    """One agent over both sources, one over the ledger, and the gauges. None raises: a doubt ends the process."""
     names = app.config.topics
     sources = app.topic(names.support_calls, names.purchases, schema=Whole(), value_serializer="raw")
     ledger = app.topic(names.ledger, schema=Whole(), value_serializer="raw")
@@ -179,6 +185,11 @@ def _agents(app: App) -> None:
                 await app.judge.hear(event.message.tp, event.value)
             except Exception as error:
                 stop_now(Exit.POISON, f"Ledger partition {event.message.partition}: {type(error).__name__}.")
+
+    async def figures() -> None:
+        app.figures.turn()
+
+    app.timer(EVERY_S, name="whaleline-figures")(figures)
 
 
 def load_policy(config: Config) -> Policy:
@@ -259,7 +270,8 @@ def run(config: Config) -> int:
     try:
         policy = load_policy(config)
         check_topics(config)
-        server = metrics.serve(config.metrics_bind, config.metrics_port)
+        health = Health(metrics.registry)
+        server = health.serve(config.metrics_bind, config.metrics_port)
     except (ConfigError, OSError) as error:
         log.error("exit %d: %s %s.", Exit.CONFIGURATION, SENTENCES[Exit.CONFIGURATION], error)
         return int(Exit.CONFIGURATION)
@@ -272,6 +284,7 @@ def run(config: Config) -> int:
     worker.spinner = None
     worker.watchdog = Watchdog(app)
     worker.watchdog.start()
+    health.alive, health.ready = worker.watchdog.standstill, partial(ready_to_work, app)
     try:
         worker.execute_from_commandline()
     except SystemExit as ended:

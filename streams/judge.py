@@ -10,6 +10,7 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from faust.types import TP
 from schemas.alerts import Incident
 from schemas.insights import Insight
 from schemas.state import LayoutError
-from streams.clock import monotonic_s
+from streams.clock import monotonic_s, now_ms
 from streams.config import Config
 from streams.exits import Exit, stop_now
 from streams.metrics import Metrics
@@ -117,7 +118,6 @@ class Judge:
                 one.task = asyncio.create_task(self._live(partition, one), name=f"whaleline-judge-{partition}")
             elif one.opened:
                 await self._begin(partition, one)
-        self._tell()
 
     def _pipeline(self, partition: int) -> Pipeline:
         return Pipeline(self._config.app_id, partition, self._config.ledger_partitions, self._ledger)
@@ -133,6 +133,7 @@ class Judge:
         if one.task is not None:
             one.task.cancel()
             await asyncio.wait({one.task})
+        self._metrics.restored(partition, None)
         await one.outbox.close()
 
     async def give_up(self) -> None:
@@ -143,7 +144,6 @@ class Judge:
         for _, one in ready:
             one.ready = False
         await asyncio.gather(*(self._publish(partition, one) for partition, one in ready))
-        self._tell()
 
     async def finish(self) -> None:
         """Publish for the last time and leave."""
@@ -159,7 +159,7 @@ class Judge:
             await self._begin(partition, one)
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(one.urgent.wait(), self._interval_s(partition, one))
+                    await asyncio.wait_for(one.urgent.wait(), self._interval_s(partition))
                 one.urgent.clear()
                 if one.ready:
                     await self._publish(partition, one)
@@ -180,12 +180,13 @@ class Judge:
                 nonce,
                 one.pipeline,
                 check_crcs=not config.embedded_broker,
+                tell=partial(self._metrics.restoring, partition),
             )
         except (Fenced, NotPublished, RestoreError, LayoutError, RestoreStuck) as error:
             stop_now(_restore_exit(error), f"Ledger partition {partition} cannot be taken over: {error}.")
         one.opened, one.waiting_since = True, monotonic_s()
         seconds = monotonic_s() - begun
-        self._metrics.restore_seconds.observe(seconds)
+        self._metrics.restored(partition, seconds)
         log.info(
             "ledger partition %d: %d records restored in %.2f s, reading on at offset %d",
             *(partition, count, seconds, one.pipeline.next_offset),
@@ -219,7 +220,6 @@ class Judge:
         consumer._committed_offset[tp] = standing.committed
         one.ready = True
         consumer.release([tp])
-        self._tell()
 
     def passed_ms(self) -> int | None:
         """The time that every source has passed, by the newest of our ledger partitions; None without any."""
@@ -250,6 +250,7 @@ class Judge:
                 begun = monotonic_s()
 
     def _step(self, partition: int, one: Owned, record: Any) -> None:
+        begun = monotonic_s()
         append_ms = record.timestamp if record.timestamp_type == LOG_APPEND_TIME else None
         try:
             outcome = one.pipeline.step(Record(record.offset, append_ms, record.value))
@@ -257,10 +258,7 @@ class Judge:
             stop_now(Exit.MISSING, f"{self._topic}/{partition}: {error}.")
         except Exception as error:
             stop_now(Exit.POISON, f"{self._topic}/{partition} at offset {record.offset}: {type(error).__name__}.")
-        applied = self._metrics.applied
-        applied.labels("applied").inc(outcome.applied)
-        applied.labels("redelivered").inc(outcome.skipped)
-        applied.labels("repeated").inc(outcome.duplicates)
+        self._metrics.judged(outcome, monotonic_s() - begun, now_ms())
         for words in outcome.conflicts:
             log.warning("ledger partition %d: %s", partition, words)
         # A backlog of midnights says much; only the last word on each matters.
@@ -271,13 +269,18 @@ class Judge:
 
     # ---------------------------------------------------------------- out
 
-    def _lag(self, partition: int, one: Owned) -> int:
+    def ready(self) -> dict[int, Pipeline]:
+        """Whoever judges now, by ledger partition."""
+        return {partition: one.pipeline for partition, one in sorted(self.owned.items()) if one.ready}
+
+    def lag(self, partition: int) -> int:
+        """How many records of one of our ledger partitions are not judged yet."""
         assert self._consumer is not None
         end = self._consumer.thread.end(TP(self._topic, partition))
-        return max(end.end - one.pipeline.next_offset, 0) if end is not None else 0
+        return max(end.end - self.owned[partition].pipeline.next_offset, 0) if end is not None else 0
 
-    def _interval_s(self, partition: int, one: Owned) -> float:
-        lagging = self._lag(partition, one) > 0
+    def _interval_s(self, partition: int) -> float:
+        lagging = self.lag(partition) > 0
         config = self._config
         return (config.publish_interval_lag_ms if lagging else config.publish_interval_ms) / 1_000
 
@@ -306,33 +309,10 @@ class Judge:
                 stop_now(Exit.FENCED, f"Ledger partition {partition}: {error}.")
             except NotPublished as error:
                 stop_now(Exit.WRITE_FAILED, f"Publishing: {error}.")
-            self._count(monotonic_s() - begun, what)
+            self._metrics.published(what, outcomes, self._topic, monotonic_s() - begun, now_ms())
             _warn(one, what.incidents)
             if self._consumer is not None:
                 self._consumer.durable[TP(self._topic, partition)] = at
-        self._tell()
-
-    def _count(self, seconds: float, what: Publication) -> None:
-        metrics = self._metrics
-        metrics.publish_seconds.observe(seconds)
-        metrics.publications.inc()
-        metrics.rows.inc(len(what.records))
-        for alert in what.alerts:
-            metrics.alerts.labels(alert.kind).inc()
-        for alert in what.held:
-            metrics.held.labels(alert.kind).inc()
-        for letter in what.refused:
-            metrics.dead_letters.labels(self._topic, letter.reason).inc()
-
-    def _tell(self) -> None:
-        metrics = self._metrics
-        metrics.owned.set(len(self.owned))
-        metrics.ready.set(sum(one.ready for one in self.owned.values()))
-        metrics.customers.set(len(self.customers))
-        ready = [one.pipeline for one in self.owned.values() if one.ready]
-        metrics.incidents.set(sum(len(pipeline.incidents()) for pipeline in ready))
-        metrics.waiting.set(sum(pipeline.waiting for pipeline in ready))
-        metrics.lag.set(sum(self._lag(partition, one) for partition, one in self.owned.items() if one.ready))
 
 
 def _warn(owned: Owned, incidents: Sequence[Incident]) -> None:

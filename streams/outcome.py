@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from schemas.alerts import Alert, DeadLetter, Hold, Incident
+from schemas.codes import Channel
 from schemas.insights import Insight
 
 
@@ -12,7 +13,8 @@ class Outcome:
     """What one ledger record led to; nothing has been sent yet.
 
     ``produced`` is all that the judge concluded; ``alerts`` is what goes out now, ``held`` what an incident took
-    in, each in order. Whatever was produced and is in neither waits in the breaker.
+    in, each in order. Whatever was produced and is in neither waits in the breaker. ``append_ms`` is when the
+    ledger got the record (None: unknown), ``contact_cents`` what the contacts in it cost.
     """
 
     alerts: list[Alert] = field(default_factory=list)
@@ -27,6 +29,8 @@ class Outcome:
     held: list[Alert] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     insights: list[Insight] = field(default_factory=list)
+    append_ms: int | None = None
+    contact_cents: dict[Channel, int] = field(default_factory=dict)
 
     @property
     def says_something(self) -> bool:

@@ -26,6 +26,7 @@ from streams.memory import Position, Recent, RestoreError, Snapshot
 from streams.names import Names
 from streams.outcome import Outcome
 from streams.shelf import Produced, Shelf
+from streams.spend import contact_cents
 from streams.survey import Survey
 from streams.ticking import Ticking
 
@@ -97,6 +98,11 @@ class Pipeline:
         """How many alerts wait before they go out."""
         return self._breaker.waiting
 
+    @property
+    def held(self) -> int:
+        """How many alerts incidents hold."""
+        return self._breaker.held
+
     def kept(self) -> list[Alert]:
         """Every alert that was produced and is not out: those that wait and those that an incident holds."""
         return self._breaker.kept()
@@ -115,7 +121,7 @@ class Pipeline:
         Raises ``HoleError`` when records are missing, ``BlockError`` when the bytes are no ledger record of a
         known version; either leaves the pipeline unusable, because its state may be half moved.
         """
-        outcome = Outcome()
+        outcome = Outcome(append_ms=record.append_ms)
         if record.offset < self.next_offset:
             return outcome
         if record.offset > self.next_offset and self.next_offset > 0:
@@ -202,6 +208,7 @@ class Pipeline:
         verdict[~admitted] = 0
         slots = self.arena.slots_of(block, verdict)
         self._names.learn(block, events, admitted)
+        outcome.contact_cents = contact_cents(events, admitted, rules)
         start = 0
         while start < block.n:
             start, crossed = judge.fold_events(

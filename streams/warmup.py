@@ -8,10 +8,12 @@ import numpy as np
 from kernels.digest import murmur2
 from kernels.merge import FOREVER
 from kernels.walk import walk
+from kernels.whale import brought_by_top
 from schemas.block import Source, Sourced, encode_events, policy_entry, progress_entry, sources_entry
 from schemas.codec import encode, fields_of
 from schemas.codes import FIRST_PURCHASE_KIND, Kind
 from schemas.events import FIELD, SHAPES, Event, Type
+from schemas.insights import BINS
 from schemas.waiting import NEVER
 from streams.waiting import LEAST_ROWS, Waiting, sheaf_of
 
@@ -55,6 +57,7 @@ def exercise(pipeline: Any) -> None:
         again.restore(key, value)
     again.restored()
     again.settled_rows()
+    brought_by_top(np.zeros((2, BINS), np.int64), 0.5)
     murmur2(np.frombuffer(b"warm", np.uint8), 0, 4)
     _take_in()
 

@@ -56,6 +56,11 @@ class Watchdog(threading.Thread):
                 return
             rest(self._look_every_s)
 
+    def standstill(self) -> str | None:
+        """What is wrong now, as a sentence, or None; what ``/livez`` answers."""
+        fault = self.fault(monotonic_s())
+        return fault[1] if fault is not None else None
+
     def fault(self, now: float) -> tuple[Exit, str] | None:
         """What is wrong at ``now`` (monotonic seconds), or None."""
         if self._app.should_stop:

@@ -12,7 +12,6 @@ import pytest
 from streams.app import create_app, load_policy
 from streams.config import DEFAULT, RULES, Config, ConfigError, load
 from streams.exits import SENTENCES, Exit
-from streams.metrics import Metrics
 from streams.topics import TopicNames
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -150,13 +149,3 @@ def test_stopping_says_why_and_ends_with_its_code(code: Exit) -> None:
     assert ended.returncode == code
     assert SENTENCES[code] in ended.stderr
     assert ended.stderr.strip().endswith("Partition 3.")
-
-
-def test_no_metric_can_name_a_customer() -> None:
-    metrics = Metrics()
-    allowed = {"stream", "outcome", "reason", "kind", "version", "le"}
-    for family in metrics.registry.collect():
-        assert family.name.startswith("whaleline_")
-        for sample in family.samples:
-            assert set(sample.labels) <= allowed, family.name
-    assert not any("_created" in one.name for family in metrics.registry.collect() for one in family.samples)
