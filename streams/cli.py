@@ -13,6 +13,7 @@ from threading import Event, Thread
 import click
 
 from streams.cli_admin import config, incidents, ledger, policy, topics
+from streams.cli_desk import desk, labels
 from streams.cli_insights import curve, problems, win_back
 from streams.cli_parts import (
     FILE,
@@ -261,7 +262,7 @@ def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int 
         click.echo(json.dumps(counts | found.settings()))
 
 
-for group in (topics, policy, config, ledger, incidents, curve, problems, win_back):
+for group in (topics, policy, config, ledger, incidents, curve, problems, win_back, desk, labels):
     main.add_command(group)
 
 

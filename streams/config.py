@@ -112,6 +112,10 @@ RULES: dict[str, Rule] = {
     "linger_ms": _whole(0, 1_000),
     "metrics_port": _whole(0, 65_535),
     "metrics_bind": _text(r"[0-9A-Za-z.:_-]{1,255}", "an address of this machine"),
+    "desk_bind": _text(r"[0-9A-Za-z.:_-]{1,255}", "an address of this machine"),
+    "desk_port": _whole(0, 65_535),
+    "desk_access": _text(r"[^\0\n]{0,1000}", "the path of a file, or empty for this machine alone"),
+    "desk_budget": _whole(1, 500),
     "embedded_broker": _switch(),
 }
 TOPIC_RULE = _text(_NAME, "1 to 100 letters, digits, '.', '_' or '-'")
@@ -138,6 +142,10 @@ class Config:
     linger_ms: int = 5
     metrics_port: int = 0
     metrics_bind: str = "127.0.0.1"
+    desk_bind: str = "127.0.0.1"
+    desk_port: int = 8080
+    desk_access: str = ""
+    desk_budget: int = 30
     embedded_broker: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
 

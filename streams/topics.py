@@ -17,6 +17,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 HOUR_MS = 3_600_000
 RETENTION_MS = 30 * 24 * HOUR_MS
+ACTIONS_RETENTION_MS = 400 * 24 * HOUR_MS  # longer than anything that is put off, and a year of labels
 MAX_RECORD_BYTES = 2 * 1024 * 1024  # a block of many events is one record; Kafka's own limit is 1 MiB
 COMPACTION_LAG_MS = HOUR_MS  # a reader an hour late still finds every version of a row
 TIMEOUT_S = 10.0
@@ -51,6 +52,7 @@ class TopicNames:
     insights: str = "insights"
     alerts_held: str = "alerts-held"
     incidents: str = "incidents"
+    desk_actions: str = "desk-actions"
 
     def __post_init__(self) -> None:
         roles: dict[str, str] = {}
@@ -118,6 +120,7 @@ def plan(names: TopicNames, ledger_partitions: int, source_partitions: int, repl
     assert min(ledger_partitions, source_partitions, replication) > 0
     safe = {"min.insync.replicas": str(replication - 1)} if replication >= 3 else {}
     kept = {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS), **safe}
+    said = {**kept, "retention.ms": str(ACTIONS_RETENTION_MS)}
     large = {"max.message.bytes": str(MAX_RECORD_BYTES)}
     ledger = {**kept, **large, "message.timestamp.type": "LogAppendTime"}
     latest = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(COMPACTION_LAG_MS), **large, **safe}
@@ -131,6 +134,7 @@ def plan(names: TopicNames, ledger_partitions: int, source_partitions: int, repl
         (names.insights, ledger_partitions, latest, "the whale curve and the problems behind it", True),
         (names.alerts_held, ledger_partitions, kept, "alerts of a wave, held until a person lets them go", True),
         (names.incidents, ledger_partitions, latest, "which waves of alerts are held, and why", True),
+        (names.desk_actions, ledger_partitions, said, "what people do about alerts", True),
         (names.dead_letters, ledger_partitions, {**kept, **large}, "events not accepted, with the reason", True),
     )
     return [TopicPlan(*row, replication) for row in rows]

@@ -42,6 +42,10 @@ COMMANDS = [
     ["incidents", "release"],
     ["curve"],
     ["problems"],
+    ["desk"],
+    ["desk", "access"],
+    ["desk", "token"],
+    ["labels", "export"],
 ]
 
 

@@ -1,0 +1,1 @@
+"""The desk: what the support floor sees, and what it does about it."""

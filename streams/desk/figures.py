@@ -1,0 +1,79 @@
+"""What a floor can learn of itself: how soon it acts, how often it disagrees, what it saved.
+
+Nobody is counted by name.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from statistics import median
+from typing import Any
+
+from streams.desk import cards
+from streams.desk.ranking import Place
+from streams.desk.standing import CLOSES, Standing
+from streams.desk.view import View
+
+MOST_WAITS = 10_000
+
+
+def figures(view: View, now_ms: int) -> dict[str, Any]:
+    """Figures of all floors and of each."""
+    found: dict[str, _Tally] = defaultdict(_Tally)
+    for customer_id, place in view.places.items():
+        one = view.board.standing(customer_id)
+        if one is None:
+            continue
+        for name in ("", place.floor):
+            found[name].add(one, place, now_ms)
+    total = found.pop("", _Tally()).told()
+    return {"all": total, "floors": {name: one.told() for name, one in sorted(found.items())}}
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.states: dict[str, int] = defaultdict(int)
+        self.waits: list[int] = []
+        self.closed = self.disagreed = self.minutes = self.overdue = 0
+
+    def add(self, one: Standing, place: Place, now_ms: int) -> None:
+        self.states[place.state] += 1
+        if place.state == "open" and place.answer_by_ms is not None and place.answer_by_ms < now_ms:
+            self.overdue += 1
+        place_of = {heard.alert.alert_id: at for at, heard in enumerate(one.heard)}
+        acknowledged = -1
+        for taken in one.taken:
+            action = taken.action
+            if taken.refused or action.verb == "undo":
+                continue
+            at = place_of.get(action.alert_id or "", -1)
+            if at > acknowledged and len(self.waits) < MOST_WAITS:
+                self.waits.append(max(0, action.ts_ms - one.heard[acknowledged + 1].at_ms))
+                acknowledged = at
+            if action.verb in CLOSES:
+                self.closed += 1
+                self.disagreed += action.verb == "disagree"
+                if action.verb == "resolve" and at >= 0:
+                    self.minutes += next((one for one in _minutes(one, at) if one), 0)
+
+    def told(self) -> dict[str, Any]:
+        """The figures; None where there is nothing to take them of."""
+        waits = sorted(self.waits)
+        return {
+            "states": dict(sorted(self.states.items())),
+            "open": self.states["open"],
+            "live": sum(self.states[name] for name in cards.LIVE),
+            "overdue": self.overdue,
+            "acknowledged": len(waits),
+            "acknowledge_median_ms": round(median(waits)) if waits else None,
+            "acknowledge_p90_ms": waits[min(len(waits) - 1, len(waits) * 9 // 10)] if waits else None,
+            "closed": self.closed,
+            "disagreed": self.disagreed,
+            "disagree_ppm": round(1e6 * self.disagreed / self.closed) if self.closed else None,
+            "minutes_saved": self.minutes,
+        }
+
+
+def _minutes(one: Standing, at: int) -> Iterable[int]:
+    """Minutes that the first action of the alert would free, of the newest that asked for one."""
+    alert = one.heard[at].alert
+    return [minutes for minutes in alert.action_minutes[:1] if minutes]

@@ -1,0 +1,244 @@
+"""One desk at work: it reads, shows, and takes actions; everything that asks the clock or Kafka is here."""
+
+import asyncio
+import contextlib
+import secrets
+from typing import Any
+
+from schemas.block import release_entry
+from streams.clock import monotonic_s, now_ms
+from streams.config import Config
+from streams.desk import cards, rows
+from streams.desk.access import Caller
+from streams.desk.action import Action
+from streams.desk.board import Board
+from streams.desk.broker import Away, Reader, Writer
+from streams.desk.feed import Feed, frame
+from streams.desk.standing import Standing, Taken, stand
+from streams.desk.view import Change, View
+from streams.intake import ledger_partition
+
+EVERYTHING_S = 5.0
+"""So often time is let pass for every card: those that nobody acknowledged climb."""
+SPACING_S = 0.03
+"""Changes are told together that come within this time."""
+READ_BACK_S = 5.0
+MOST_TOUCHED = 200
+
+
+class Refused(RuntimeError):
+    """An action that is not taken: an HTTP status, and one sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class Desk:
+    """A board, those who look at it, and what they do."""
+
+    def __init__(self, config: Config, budget: int) -> None:
+        self.config = config
+        self.board = Board()
+        self.view = View(self.board, config.currency, budget)
+        self.feed = Feed(secrets.token_hex(6))
+        self.rows = rows.Rows()
+        self.reader = Reader(config, self.board, self._woken)
+        self.writer = Writer(config)
+        self.viewers = 0
+        self._news = asyncio.Event()
+        self._read = asyncio.Condition()
+        self._told: dict[str, Any] = {}
+        self._whole: dict[tuple[bool, str], bytes] = {}
+        self._before: set[str] = set()
+        self._shown = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to read and to tell."""
+        jobs = (self.reader.run(), self.rows.run(self.config), self._tell())
+        self._tasks = [asyncio.create_task(job) for job in jobs]
+
+    async def stop(self) -> None:
+        """Stop reading; what was written is in Kafka."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.writer.stop()
+
+    def check(self) -> None:
+        """Raise what ended a task that should never end."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+
+    # ------------------------------------------------------------ telling
+
+    def status(self) -> dict[str, Any]:
+        """How far this desk can be believed: whether Kafka answers, and whether all has been read."""
+        return {
+            "away_since_ms": self.reader.away_since_ms,
+            "caught_up": self._shown,
+            "unread": self.board.unread,
+        }
+
+    def whole(self, money: bool) -> bytes:
+        """The whole picture for a role, as the event that replaces whatever a viewer has."""
+        known = self._whole.get((money, self.feed.last_id))
+        if known is None:
+            body = {
+                **self._common(None),
+                "cards": self._cards(self.view.order, money),
+            }
+            known = frame("whole", self.feed.last_id, body)
+            self._whole = {key: value for key, value in self._whole.items() if key[1] == self.feed.last_id}
+            self._whole[money, self.feed.last_id] = known
+        return known
+
+    def _woken(self) -> None:
+        self._news.set()
+
+    async def _tell(self) -> None:
+        """Look at the board whenever something was read, and tell the viewers what is new."""
+        looked_s = 0.0
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), 1.0)
+            self._news.clear()
+            if self.reader.caught_up:
+                everything = monotonic_s() - looked_s >= EVERYTHING_S
+                looked_s = monotonic_s() if everything else looked_s
+                change = self.view.look(now_ms(), everything=everything)
+                self._shown = True
+                status = self.status()
+                if change is not None or status != self._told:
+                    self._told = status
+                    self._publish(change)
+            async with self._read:
+                self._read.notify_all()
+            await asyncio.sleep(SPACING_S)
+
+    def _publish(self, change: Change | None) -> None:
+        drawn = () if change is None else change.customers
+        shown = set(self.view.order)
+        held = [one for one in drawn if one in shown or one in self._before]
+        common = self._common(change)
+        self._before = shown
+        self.feed.publish(
+            {**common, "cards": self._cards(held, False)}, {**common, "cards": self._cards(held, True)}
+        )
+
+    def _common(self, change: Change | None) -> dict[str, Any]:
+        view = self.view
+        floors: dict[str, int] = {}
+        for one in view.beyond:
+            floor = view.places[one].floor
+            floors[floor] = floors.get(floor, 0) + 1
+        return {
+            "now_ms": now_ms(),
+            "order": view.order,
+            "beyond": floors,
+            "counts": {state: count for state, count in sorted(view.counts.items()) if count},
+            "touched": [] if change is None else change.customers[:MOST_TOUCHED],
+            "pages": [] if change is None else change.pages,
+            "status": self.status(),
+        }
+
+    def _cards(self, customers: Any, money: bool) -> list[dict[str, Any]]:
+        at_ms = now_ms()
+        found = (self.view.card(one, at_ms, money=money) for one in customers)
+        return [one for one in found if one is not None]
+
+    # ------------------------------------------------------------ acting
+
+    async def act(self, action: Action, caller: Caller) -> Taken:
+        """Take an action once, however often it is sent; return what became of it. Raises ``Refused``."""
+        if self.reader.away_since_ms is not None or not self._shown:
+            raise Refused(503, "Kafka does not answer, so nothing was written; try again when the desk says so")
+        known = self.board.known(action.key, action.action_id)
+        if known is not None:
+            if known.action.verb != action.verb:
+                raise Refused(409, "this action_id was used for another action: make a new one for each")
+            return known
+        partition = self._partition(action)
+        if action.verb != "release":
+            self._check_card(action)
+        try:
+            await self._effect(action, partition)
+            _, offset = await self.writer.action(action, partition)
+        except Away as error:
+            raise Refused(503, str(error)) from error
+        return await self._read_back(action, partition, offset)
+
+    def _partition(self, action: Action) -> int:
+        if action.verb != "release":
+            return ledger_partition(action.key, self.config.ledger_partitions)
+        incident = self.board.incidents.get(action.incident_id or "")
+        if incident is None:
+            raise Refused(404, "there is no such incident")
+        if incident.released_ms is not None:
+            raise Refused(409, f"it was released by {incident.released_by} already")
+        if any(self.board.releases.get(action.key, {}).values()):
+            raise Refused(409, "its release is on its way: the judge has not read it yet")
+        return incident.partition
+
+    def _check_card(self, action: Action) -> None:
+        """Refuse what would come to nothing, with the reason that reading it back would give."""
+        customer_id = action.customer_id or ""
+        one, place = self.board.standing(customer_id), self.view.places.get(customer_id)
+        if one is None or place is None:
+            raise Refused(404, "no alert of this customer is known here")
+        if all(heard.alert.alert_id != action.alert_id for heard in one.heard):
+            raise Refused(404, "this alert is not known here: look at the card again")
+        if place.state == "cleared" and action.verb in ("acknowledge", "assign", "snooze", "resolve", "override"):
+            raise Refused(409, f"it has cleared meanwhile. {cards.why_so(one, 'cleared', now_ms())}")
+        person = self.board.people[customer_id]
+        tried = stand(person.heard.values(), [*person.actions.values(), action])
+        refused = _of(tried, action).refused
+        if refused:
+            raise Refused(409, refused)
+
+    async def _effect(self, action: Action, partition: int) -> None:
+        """What changes the judgement goes to where the judge hears of it, before the action is written down.
+
+        A crash between the two leaves an action that its sender repeats: the event has the action's id and counts
+        once, and an incident is released once.
+        """
+        if action.verb == "release":
+            entry = release_entry(action.incident_id or "", action.author, action.reason or "")
+            await self.writer.entry(entry, partition)
+        elif action.verb == "cause":
+            row = self.rows.row(action.customer_id or "")
+            if row is None or not rows.has_case(row, action.case_id or ""):
+                raise Refused(409, "this customer has no such case among those that are remembered")
+            await self.writer.event(self._cause_event(action, int(row["last_event_ms"])))
+
+    def _cause_event(self, action: Action, last_ms: int) -> dict[str, Any]:
+        """A person's word on who caused a case. Where time is the sources', it comes after the last event."""
+        at_ms = last_ms + 1 if self.config.source_clock == "source" else action.ts_ms
+        return {
+            "kind": "workaround_effort",  # of no length: it carries the cause and does nothing else
+            "effort_ms": 0,
+            "ts_ms": at_ms,
+            "customer_id": action.customer_id,
+            "event_id": f"desk-{action.action_id}",
+            "case_id": action.case_id,
+            "cause": action.cause,
+        }
+
+    async def _read_back(self, action: Action, partition: int, offset: int) -> Taken:
+        """Wait until the board has read the action, and say what it came to."""
+
+        def read() -> bool:
+            return self.board.reached("desk_actions", partition) > offset
+
+        try:
+            async with asyncio.timeout(READ_BACK_S), self._read:
+                await self._read.wait_for(read)
+        except TimeoutError:
+            return Taken(action)  # it is written; that is what was promised
+        return self.board.known(action.key, action.action_id) or Taken(action)
+
+
+def _of(one: Standing, action: Action) -> Taken:
+    return next(taken for taken in one.taken if taken.action.action_id == action.action_id)

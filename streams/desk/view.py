@@ -1,0 +1,121 @@
+"""What all desks are shown, and what has changed since the last look: pure, the time is told to it."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.desk import cards, ranking
+from streams.desk.board import Board
+from streams.desk.ranking import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a look found: whose cards are to be drawn anew, the order, and counts."""
+
+    customers: tuple[str, ...]
+    order: tuple[str, ...]
+    beyond: dict[str, int]
+    counts: dict[str, int]
+    pages: tuple[str, ...]
+    fresh: bool
+
+
+@dataclass(slots=True)
+class View:
+    """The cards of a board in their order. ``look`` brings it up to a time, and says what changed."""
+
+    board: Board
+    currency: str
+    budget: int = ranking.BUDGET
+    places: dict[str, Place] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
+    counts: Counter[str] = field(default_factory=Counter)
+    _live: dict[str, Place] = field(default_factory=dict)
+    _wakes: dict[str, int] = field(default_factory=dict)
+
+    def look(self, now_ms: int, *, everything: bool = False) -> Change | None:
+        """Take in what the board has read; with ``everything`` let time pass for all. None: nothing is new."""
+        board = self.board
+        touched = sorted(board.changed)
+        pages = tuple(sorted(board.pages))
+        board.changed.clear()
+        board.pages.clear()
+        woken = [one for one, at_ms in self._wakes.items() if at_ms <= now_ms]
+        again = [*touched, *woken]
+        if everything:
+            again += self._live
+        drawn = set(touched) | set(woken)
+        for customer_id in dict.fromkeys(again):
+            if self._place(customer_id, now_ms):
+                drawn.add(customer_id)
+        if not (again or pages):
+            return None
+        before = set(self.order)
+        order, beyond = self.order, self.beyond
+        self._arrange()
+        drawn |= set(self.order) - before
+        if not (drawn or pages or order != self.order or beyond != self.beyond):
+            return None
+        floors = Counter(self.places[one].floor for one in self.beyond)
+        counts = {state: count for state, count in sorted(self.counts.items()) if count}
+        return Change(tuple(sorted(drawn)), self.order, dict(floors), counts, pages, bool(touched))
+
+    def card(self, customer_id: str, now_ms: int, *, money: bool) -> dict[str, Any] | None:
+        """One card for a role; None for somebody whom no alert was about."""
+        one, place = self.board.standing(customer_id), self.places.get(customer_id)
+        if one is None or place is None:
+            return None
+        card = cards.floor_card(customer_id, one, place, self.board.holds.get(customer_id), now_ms)
+        if money:
+            card["money"] = cards.money_card(one, place, now_ms, self.currency)
+        return card
+
+    def find(self, states: Iterable[str], text: str, floor: str, about: str) -> list[str]:
+        """Customers whose card has one of the states, best place first; done ones newest first."""
+        wanted = set(states)
+        found = [one for one in self.places.values() if one.state in wanted]
+        text = text.casefold()
+        out = []
+        for place in found:
+            one = self.board.standing(place.customer_id)
+            assert one is not None
+            if floor and place.floor != floor:
+                continue
+            if about and about not in {cards.TOPICS[one.heard[at].machine] for at in (place.lead, *one.raised)}:
+                continue
+            if text and text not in place.customer_id.casefold():
+                continue
+            last_ms = max(one.heard[-1].at_ms, max((taken.action.ts_ms for taken in one.taken), default=0))
+            done = place.state in cards.DONE
+            out.append(((1, -last_ms) if done else (0, 0), place.sort, place.customer_id))
+        return [customer_id for _, _, customer_id in sorted(out)]
+
+    def _place(self, customer_id: str, now_ms: int) -> bool:
+        """Work out a customer's place; whether it is another than before."""
+        one = self.board.standing(customer_id)
+        if one is None:
+            return False
+        place = ranking.place(customer_id, one, now_ms)
+        wakes_ms = one.wakes_ms(now_ms)
+        if wakes_ms is None:
+            self._wakes.pop(customer_id, None)
+        else:
+            self._wakes[customer_id] = wakes_ms
+        before = self.places.get(customer_id)
+        if before is not None:
+            self.counts[before.state] -= 1
+            self._live.pop(customer_id, None)
+        self.places[customer_id] = place
+        self.counts[place.state] += 1
+        if place.state in cards.LIVE:
+            self._live[customer_id] = place
+        return before != place
+
+    def _arrange(self) -> None:
+        found = ranking.queue(self._live.values(), self.budget)
+        shown = [one.customer_id for one in found.shown]
+        self.order = tuple(shown[: ranking.MOST_SHOWN])
+        self.beyond = (*shown[ranking.MOST_SHOWN :], *(one.customer_id for one in found.beyond))
