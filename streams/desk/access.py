@@ -13,8 +13,9 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from streams.desk.action import ROLES, VERBS
+from streams.desk.action import ROLES, TEXT_MOST, VERBS
 
 EXAMPLE = """\
 # Who may use the desk. Without this file the desk serves this machine alone, and everyone on it may do everything.
@@ -93,7 +94,7 @@ class Access:
         if authorization:
             return self._machine(authorization, now_ms)
         if self.open:
-            name = headers.get("X-Desk-Name", "").strip()[:64]
+            name = unquote(headers.get("X-Desk-Name", "")).strip()[:TEXT_MOST // 4]
             return Caller(name or "me", "admin")
         if not self.user_header or peer not in self.proxies:
             raise AccessError("sign in through the proxy, or send a token: Authorization: Bearer ...")
