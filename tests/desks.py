@@ -135,7 +135,7 @@ class DeskProcess:
 
     def ready(self) -> Self:
         """Wait until it has read everything."""
-        self.until("ready", lambda: self.ask("GET", "/-/ready").status == 200)
+        self.until("ready", lambda: self.ask("GET", "/readyz").status == 200)
         return self
 
     @contextmanager
@@ -179,7 +179,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.config = load(None, self.environment)
-        self._producer = Producer({"bootstrap.servers": self.config.broker, "linger.ms": 0})
+        self._producer = Producer({"bootstrap.servers": self.config.broker, "linger.ms": 0, "log_level": 0})
 
     def put(self, role: str, key: str, value: bytes, partition: int | None = None) -> None:
         """One record on the topic of a role, in its customer's partition."""

@@ -94,7 +94,7 @@ class Access:
         if authorization:
             return self._machine(authorization, now_ms)
         if self.open:
-            name = unquote(headers.get("X-Desk-Name", "")).strip()[:TEXT_MOST // 4]
+            name = unquote(headers.get("X-Desk-Name", "")).strip()[: TEXT_MOST // 4]
             return Caller(name or "me", "admin")
         if not self.user_header or peer not in self.proxies:
             raise AccessError("sign in through the proxy, or send a token: Authorization: Bearer ...")

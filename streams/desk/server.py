@@ -22,7 +22,7 @@ MOST_BYTES = 16 * 1024
 PING_S = 15.0
 WRITE_S = 20.0
 MOST_VIEWERS = 2_000
-OPEN_PATHS = ("/-/live", "/-/ready")
+OPEN_PATHS = ("/livez", "/readyz")
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -50,8 +50,8 @@ def application(desk: Desk, access: Access) -> web.Application:
     app[DESK], app[ACCESS] = desk, access
     app.router.add_get("/", _page)
     app.router.add_get("/v1/stream", _stream)
-    app.router.add_get("/-/live", _live)
-    app.router.add_get("/-/ready", _ready)
+    app.router.add_get("/livez", _live)
+    app.router.add_get("/readyz", _ready)
     app.router.add_static("/static/", STATIC)
     api.add_routes(app)
     return app

@@ -223,8 +223,8 @@ def test_with_kafka_away_the_desk_greys_keeps_what_it_has_and_refuses(tmp_path: 
         refused = one.act("acknowledge", TWIN)
         assert (refused.status, "nothing was written" in refused.body["error"]) == (503, True)
         assert one.card(TWIN)["state"] == "open"
-        assert one.ask("GET", "/-/ready").status == 503
-        assert one.ask("GET", "/-/live").status == 200
+        assert one.ask("GET", "/readyz").status == 503
+        assert one.ask("GET", "/livez").status == 200
     finally:
         events.__exit__(None, None, None)
         assert one.stop() == 0, one.log.read_text()
@@ -240,4 +240,4 @@ def test_a_desk_stops_in_order(broker: Stage, tmp_path: Path) -> None:
         assert one.process.wait(15) == 0
     one.stop()
     with pytest.raises(ConnectionError):
-        one.ask("GET", "/-/live")
+        one.ask("GET", "/livez")
