@@ -167,6 +167,26 @@ def worker(config_file: Path | None) -> None:
         sys.exit(run(config))
 
 
+@main.command(epilog=examples("whaleline canary --config whaleline.toml", "whaleline canary --every 10s"))
+@config_option
+@click.option(
+    "--every", callback=_duration, default="60s", show_default=True, metavar="TIME", help="How often it sends."
+)
+def canary(config_file: Path | None, every: float) -> None:
+    """Measure the whole way of an event, from outside, until stopped.
+
+    Sends one event into each ledger partition and waits for the judge's answer. The events belong to no customer
+    and count in no figure. Its metrics are served on `metrics_port`, as a worker's are.
+    """
+    with in_a_sentence(NOT_USABLE):
+        config = read_config(config_file)
+        from streams.app import set_up_logging
+        from streams.canary import run
+
+        set_up_logging()
+        sys.exit(run(config, every))
+
+
 def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
     """Milliseconds of an ISO date or time; without a zone it is UTC."""
     if text is None:

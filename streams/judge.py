@@ -262,7 +262,7 @@ class Judge:
         for words in outcome.conflicts:
             log.warning("ledger partition %d: %s", partition, words)
         # A backlog of midnights says much; only the last word on each matters.
-        one.insights.update((insight.key, insight) for insight in outcome.insights)
+        one.insights.update((insight.key, insight) for insight in (*outcome.insights, *outcome.answers))
         if outcome.says_something:
             one.unsaid.append(outcome)
             one.urgent.set()

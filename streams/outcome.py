@@ -14,7 +14,8 @@ class Outcome:
 
     ``produced`` is all that the judge concluded; ``alerts`` is what goes out now, ``held`` what an incident took
     in, each in order. Whatever was produced and is in neither waits in the breaker. ``append_ms`` is when the
-    ledger got the record (None: unknown), ``contact_cents`` what the contacts in it cost.
+    ledger got the record (None: unknown), ``contact_cents`` what the contacts in it cost, ``answers`` what
+    a canary waits for.
     """
 
     alerts: list[Alert] = field(default_factory=list)
@@ -29,13 +30,14 @@ class Outcome:
     held: list[Alert] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     insights: list[Insight] = field(default_factory=list)
+    answers: list[Insight] = field(default_factory=list)
     append_ms: int | None = None
     contact_cents: dict[Channel, int] = field(default_factory=dict)
 
     @property
     def says_something(self) -> bool:
         """Whether somebody waits to hear of it."""
-        return bool(self.alerts or self.holds or self.refused or self.held or self.incidents)
+        return bool(self.alerts or self.holds or self.refused or self.held or self.incidents or self.answers)
 
 
 def newest(incidents: Iterable[Incident]) -> list[Incident]:

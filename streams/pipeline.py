@@ -22,6 +22,7 @@ from schemas.events import FIELD, Type
 from streams import alerts
 from streams.arena import Arena, Customers, copied, unpack
 from streams.breaker import Breaker
+from streams.canaries import answer, of_canaries
 from streams.memory import Position, Recent, RestoreError, Snapshot
 from streams.names import Names
 from streams.outcome import Outcome
@@ -205,6 +206,12 @@ class Pipeline:
         for i in np.flatnonzero(verdict == admit.FUTURE).tolist():
             outcome.refused.append(_refusal(block, i))
         admitted = verdict == admit.ADMITTED
+        canary = of_canaries(block)
+        if canary is not None:
+            heard = np.flatnonzero(admitted & canary)
+            outcome.applied -= heard.size
+            outcome.answers = [answer(block, at, self.partition) for at in heard.tolist()]
+            admitted &= ~canary
         verdict[~admitted] = 0
         slots = self.arena.slots_of(block, verdict)
         self._names.learn(block, events, admitted)

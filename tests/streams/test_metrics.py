@@ -25,6 +25,7 @@ from schemas.codes import ALERT_NAMES, STATE_NAMES, Channel, Fault, Kind, Machin
 from schemas.events import ABSENT
 from schemas.policy import parse
 from streams import census, spend
+from streams.canary import CanaryMetrics
 from streams.census import Census
 from streams.figures import Figures, ready_to_work
 from streams.health import Health
@@ -241,6 +242,9 @@ def exposed(registry: CollectorRegistry) -> dict[str, set[str]]:
 
 def test_the_documentation_lists_every_metric_and_its_labels() -> None:
     ours = {name: labels for name, labels in exposed(Metrics().registry).items() if name.startswith("whaleline_")}
+    canary = CollectorRegistry()
+    CanaryMetrics(canary)
+    ours |= exposed(canary)
     ours["whaleline_build_info"] = {"version", "layout", "python"}
     assert len(ours) > 35
     assert documented() == ours

@@ -1,0 +1,154 @@
+"""``whaleline canary``: once a minute one event into each ledger partition, and how long its answer takes.
+
+It measures from outside what customers' events go through: the source topic, the ledger, the judge, the
+transaction and the topic that is read. What it sends is nobody's (``streams.canaries``).
+"""
+
+import asyncio
+import itertools
+import logging
+import secrets
+import signal
+from typing import Any
+
+import aiokafka
+import msgpack
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from schemas.codec import encode
+from streams.canaries import PREFIX
+from streams.clock import monotonic_s, now_ms
+from streams.config import Config, ConfigError
+from streams.exits import Exit
+from streams.health import Health
+from streams.intake import ledger_partition
+from streams.metrics import DELAY_SECONDS
+
+log = logging.getLogger("whaleline")
+
+EVERY_S = 60.0
+LOST_S = 30.0
+"""An answer that takes longer counts as lost."""
+LOOK_S = 0.5
+
+
+class CanaryMetrics:
+    """What the canary counts, in a registry of its own."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.seconds = Histogram(
+            "whaleline_canary_seconds",
+            "From sending a canary event until its answer is read.",
+            registry=registry,
+            buckets=DELAY_SECONDS,
+        )
+        self.events = Counter(
+            "whaleline_canary_events_total",
+            "Canary events, by what became of them: answered, or lost after 30 s.",
+            ["outcome"],
+            registry=registry,
+        )
+        for outcome in ("answered", "lost"):
+            self.events.labels(outcome)
+
+
+def customers(partitions: int) -> list[str]:
+    """A canary's customer id for each ledger partition."""
+    found: dict[int, str] = {}
+    for number in itertools.count():
+        name = f"{PREFIX.decode()}{number}"
+        found.setdefault(ledger_partition(name, partitions), name)
+        if len(found) == partitions:
+            return [found[at] for at in range(partitions)]
+    raise AssertionError("unreachable")
+
+
+class Canary:
+    """Sends and listens; ``waiting`` holds what was sent and not answered, by event id."""
+
+    def __init__(self, config: Config, metrics: CanaryMetrics) -> None:
+        if config.source_clock != "wall":
+            raise ConfigError(
+                'a canary needs source_clock = "wall": with a recording\'s clock nothing comes in time'
+            )
+        self.waiting: dict[str, float] = {}
+        self._config, self._metrics = config, metrics
+        self._customers = customers(config.ledger_partitions)
+
+    async def run(self, stopping: asyncio.Event, every_s: float = EVERY_S, lost_s: float = LOST_S) -> None:
+        """Send, listen and count until ``stopping``. Raises the client's error if the broker cannot be reached."""
+        brokers = self._config.broker.split(",")
+        producer = aiokafka.AIOKafkaProducer(bootstrap_servers=brokers, acks="all")
+        consumer = aiokafka.AIOKafkaConsumer(
+            self._config.topics.insights, bootstrap_servers=brokers, isolation_level="read_committed"
+        )
+        async with producer, consumer:
+            await consumer.seek_to_end()
+            next_s = monotonic_s()
+            while not stopping.is_set():
+                if monotonic_s() >= next_s:
+                    next_s = monotonic_s() + every_s
+                    await self._send(producer)
+                found = await consumer.getmany(timeout_ms=int(LOOK_S * 1_000))
+                for record in itertools.chain.from_iterable(found.values()):
+                    self.hear(record.key, record.value)
+                self.give_up_on(monotonic_s() - lost_s)
+
+    async def _send(self, producer: Any) -> None:
+        topic = self._config.topics.support_calls
+        for customer in self._customers:
+            event_id = secrets.token_hex(8)
+            fields = {
+                "kind": "chat",
+                "ts_ms": now_ms(),
+                "customer_id": customer,
+                "event_id": event_id,
+                "handle_ms": 0,
+            }
+            self.waiting[event_id] = monotonic_s()
+            await producer.send(topic, encode(fields), key=customer.encode())
+
+    def hear(self, key: bytes | None, value: bytes | None) -> None:
+        """Take one record of the insights topic; others' are passed over."""
+        if not (key or b"").startswith(b"canary/") or value is None:
+            return
+        begun = self.waiting.pop(msgpack.unpackb(value)["event_id"], None)
+        if begun is not None:
+            self._metrics.seconds.observe(monotonic_s() - begun)
+            self._metrics.events.labels("answered").inc()
+
+    def give_up_on(self, before_s: float) -> None:
+        """Whatever was sent before then and has no answer is lost."""
+        for event_id in [one for one, begun in self.waiting.items() if begun < before_s]:
+            del self.waiting[event_id]
+            self._metrics.events.labels("lost").inc()
+            log.warning("a canary event had no answer: look at the workers and at the broker")
+
+
+def run(config: Config, every_s: float = EVERY_S) -> int:
+    """Run a canary until SIGTERM or Ctrl-C; return the exit code."""
+    registry = CollectorRegistry()
+    health = Health(registry)
+    canary = Canary(config, CanaryMetrics(registry))
+    health.ready = lambda: None
+    try:
+        server = health.serve(config.metrics_bind, config.metrics_port)
+    except OSError as error:
+        log.error("the canary cannot answer on port %d: %s", config.metrics_port, error.strerror)
+        return int(Exit.CONFIGURATION)
+    try:
+        asyncio.run(_until_stopped(canary, every_s))
+    except aiokafka.errors.KafkaError as error:
+        log.error("the canary ended: %s: start it again once the broker answers", type(error).__name__)
+        return int(Exit.STUCK)
+    finally:
+        if server is not None:
+            server.shutdown()
+    return 0
+
+
+async def _until_stopped(canary: Canary, every_s: float) -> None:
+    stopping = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stopping.set)
+    await canary.run(stopping, every_s)
