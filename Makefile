@@ -22,10 +22,10 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench eval broker lock clean
+.PHONY: help setup demo test check bench eval monitoring-check broker lock clean
 
 help: ## print these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## build .venv from the lock, once (again when the lock or pyproject changes)
 
@@ -71,6 +71,9 @@ $(EVALUATES): requirements-eval.lock | $(READY)
 
 eval: $(READY) $(EVALUATES) ## judge made-up worlds whose truth is known (ARGS="--seeds 5 --customers 4000")
 	$(PY) -m tests.eval $(ARGS)
+
+monitoring-check: $(READY) ## rules, dashboards and alerts against a real Prometheus (Debian: prometheus prometheus-alertmanager)
+	$(PY) -m tests.monitoring
 
 broker: $(READY) ## run a real Kafka on 127.0.0.1:9092 until Ctrl-C (needs Java 17; ARGS="--port N")
 	$(PY) -m tests.broker.kafka run $(ARGS)

@@ -262,7 +262,7 @@ class Judge:
         for words in outcome.conflicts:
             log.warning("ledger partition %d: %s", partition, words)
         # A backlog of midnights says much; only the last word on each matters.
-        one.insights.update((insight.key, insight) for insight in (*outcome.insights, *outcome.answers))
+        one.insights.update((insight.key, insight) for insight in outcome.insights)
         if outcome.says_something:
             one.unsaid.append(outcome)
             one.urgent.set()
@@ -300,7 +300,7 @@ class Judge:
                 [hold for outcome in outcomes for hold in outcome.holds],
                 [alert for outcome in outcomes for alert in outcome.held],
                 newest(incident for outcome in outcomes for incident in outcome.incidents),
-                insights,
+                insights + [answer for outcome in outcomes for answer in outcome.answers],
             )
             begun = monotonic_s()
             try:
