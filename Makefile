@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench eval monitoring-check broker lock clean
+.PHONY: help setup demo test check bench browser eval monitoring-check broker lock clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,14 @@ check: $(READY) ## lint, format, types, and the direction of imports
 bench: $(READY) ## measure the hot paths
 	$(PY) -m tests.bench $(ARGS)
 
+BROWSES := $(VENV)/.whaleline-browses
+$(BROWSES): requirements-browser.lock | $(READY)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock
+	@touch $@
+
+browser: $(READY) $(BROWSES) ## the desk in a real Chromium (Debian: apt-get install chromium; ARGS="--pictures")
+	$(PY) -m pytest -n 0 tests/browser $(ARGS)
+
 EVALUATES := $(VENV)/.whaleline-evaluates
 $(EVALUATES): requirements-eval.lock | $(READY)
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-eval.lock
@@ -81,7 +89,8 @@ broker: $(READY) ## run a real Kafka on 127.0.0.1:9092 until Ctrl-C (needs Java 
 lock: $(READY) ## resolve requirements.lock and deploy/requirements.lock anew from pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv
 	$(LOCKING) --extra demo --extra dev pyproject.toml --output-file requirements.lock
-	$(LOCKING) --all-extras --constraint requirements.lock pyproject.toml --output-file requirements-eval.lock
+	$(LOCKING) --extra demo --extra dev --extra eval --constraint requirements.lock pyproject.toml --output-file requirements-eval.lock
+	$(LOCKING) --extra demo --extra dev --extra browser --constraint requirements.lock pyproject.toml --output-file requirements-browser.lock
 	$(LOCKING) --constraint requirements.lock pyproject.toml --output-file deploy/requirements.lock
 
 clean: ## remove what builds and tests leave behind (clean-venv: .venv too)

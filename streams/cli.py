@@ -110,6 +110,7 @@ def _duration(_context: click.Context, _option: click.Parameter, text: str | Non
     epilog=examples(
         "whaleline demo                        until Ctrl-C",
         "whaleline demo --for 30s --json       a check: the last line says what was seen",
+        "whaleline demo --desk                 and with the desk, in a browser",
         "whaleline demo --story printer        one story alone with the crowd",
         "whaleline demo --broker kafka:9092    on a real Kafka",
     )
@@ -129,10 +130,11 @@ def _duration(_context: click.Context, _option: click.Parameter, text: str | Non
 @click.option("--customers", type=click.IntRange(0, 100_000), default=400, show_default=True,
               help="How many ordinary customers there are.")  # fmt: skip
 @click.option("--floor", is_flag=True, help="Read alerts out as the floor sees them: no money, no word on value.")
+@click.option("--desk", is_flag=True, help="Open the desk too, on which the stories become cards.")
 @click.option("--story", "stories", multiple=True, metavar="KEY", help="Tell only this story; may be repeated.")
 def demo(
     for_s: float | None, as_json: bool, broker: str | None, speed: float, seed: int, customers: int,
-    floor: bool, stories: tuple[str, ...],
+    floor: bool, desk: bool, stories: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Watch true stories and a small crowd become alerts, live.
 
@@ -146,7 +148,7 @@ def demo(
         if unknown:
             raise click.BadParameter(f"there is no story {unknown[0]!r}; there are {', '.join(STORIES)}")
         chosen = {key: story for key, story in STORIES.items() if not stories or key in stories}
-        sys.exit(Demo(broker, for_s, as_json, speed, seed, customers, chosen, floor).run())
+        sys.exit(Demo(broker, for_s, as_json, speed, seed, customers, chosen, floor, desk).run())
 
 
 @main.command(

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import webbrowser
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -62,10 +63,11 @@ class Seen:
     first_alert_s: float | None = None
 
 
-class Worker:
-    """One real worker in a process of its own; its log is kept to say why it ended, should it end."""
+class Child:
+    """One ``whaleline`` command in a process of its own; its log is kept to say why it ended, should it end."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], *command: str) -> None:
+        self._name = command[0]
         root = str(Path(__file__).resolve().parent.parent)
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         self._folder = tempfile.TemporaryDirectory(
@@ -74,7 +76,7 @@ class Worker:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the worker
         self._process = subprocess.Popen(
             # -P keeps the working directory off the path: a folder called "streams" there is not ours.
-            [sys.executable, "-P", "-m", "streams.cli", "worker"],
+            [sys.executable, "-P", "-m", "streams.cli", *command],
             cwd=self._folder.name,
             env={**_without_settings(os.environ), "PYTHONPATH": path, **environment},
             stdin=subprocess.DEVNULL,
@@ -84,13 +86,17 @@ class Worker:
         )
 
     def check(self) -> None:
-        """Raise ``DemoError`` with the worker's last words if it has ended."""
+        """Raise ``DemoError`` with its last words if it has ended."""
         code = self._process.poll()
         if code is None:
             return
-        self._log.seek(0)
-        words = self._log.read().decode(errors="replace").strip().splitlines()
-        raise DemoError(f"the worker ended with code {code}: {words[-1] if words else 'without a word'}")
+        words = self.said()
+        raise DemoError(f"the {self._name} ended with code {code}: {words[-1] if words else 'without a word'}")
+
+    def said(self) -> list[str]:
+        """The lines of its log so far."""
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode(errors="replace").strip().splitlines()
 
     def stop(self) -> None:
         """Ask it to stop; it keeps nothing that is lost by ending it sooner than it likes."""
@@ -197,6 +203,7 @@ class Demo:
     customers: int
     stories: Mapping[str, Story]
     for_floor: bool = False
+    with_desk: bool = False
     started_s: float = field(default_factory=monotonic_s)
     seen: Seen = field(default_factory=Seen)
 
@@ -210,13 +217,16 @@ class Demo:
         with _asked_to_stop() as asked, ExitStack() as stack:
             try:
                 environment, config = self._stage(stack, screen)
-                worker = Worker(environment)
-                stack.callback(worker.stop)
+                children = [Child(environment, "worker")]
+                stack.callback(children[0].stop)
+                if self.with_desk:
+                    children.append(Child(environment, "desk", "--port", "0"))
+                    stack.callback(children[1].stop)
                 producer, consumer = _clients(config)
                 stack.callback(consumer.close)
                 feeder = Feeder(producer, config, simulation, self.speed)
                 watcher = Watcher(consumer, config, self.seen)
-                self._play(screen, simulation, worker, feeder, watcher, asked)
+                self._play(screen, simulation, children, feeder, watcher, asked)
             except DemoError as error:
                 trouble = str(error)
         summary = self._summary(simulation, feeder.events if feeder else 0)
@@ -249,19 +259,22 @@ class Demo:
         return environment, load(None, environment)
 
     def _play(
-        self, screen: Screen, simulation: Simulation, worker: Worker, feeder: Feeder, watcher: Watcher,
+        self, screen: Screen, simulation: Simulation, children: list[Child], feeder: Feeder, watcher: Watcher,
         asked: Event,
     ) -> None:  # fmt: skip
         """Feed and watch until the deadline, until everything has been told, or until asked to stop."""
         feeder.until_ms += HEAD_START_DAYS * DAY_MS
-        told, last_s, begun_s = False, self.started_s, self.started_s
+        told, opened, last_s, begun_s = False, False, self.started_s, self.started_s
         while not asked.is_set() and self._left_s() > 0:
             now_s = monotonic_s()
             if self.seen.first_alert_s is not None or self.for_s is not None:
                 feeder.advance(now_s - last_s, None if self.for_s is None else self.for_s + begun_s - now_s)
             last_s = now_s
             feeder.send()
-            worker.check()
+            for child in children:
+                child.check()
+            if len(children) > 1 and not opened:
+                opened = self._open_desk(screen, children[1])
             for alert in watcher.read(self.started_s):
                 screen.clear_wait()
                 screen.read_out(alert)
@@ -274,6 +287,17 @@ class Demo:
                     return
                 self._sum_up(screen, self._summary(simulation, feeder.events))
                 screen.say("Everything has been told. Ctrl-C ends the demo.")
+
+    def _open_desk(self, screen: Screen, desk: Child) -> bool:
+        """Say where the desk is as soon as it says so, and open it for whoever sits at a terminal."""
+        line = next((one for one in desk.said() if one.startswith("The desk is at ")), None)
+        if line is None:
+            return False
+        screen.clear_wait()
+        screen.say(line, "bold")
+        if sys.stdout.isatty() and not self.as_json:
+            webbrowser.open(line.split()[-1])
+        return True
 
     def _left_s(self) -> float:
         """Seconds until the end; whoever asks for a look gets one, even if the kernels must be compiled first."""

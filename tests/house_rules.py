@@ -42,7 +42,13 @@ REGISTRY_HOSTS = re.compile(
 UNFINISHED = re.compile(r"\b(?:" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b")
 BUILT = {".venv", "build", "dist"}
 # Their words are not ours to choose.
-NOT_OURS = {"LICENSE", "requirements.lock", "deploy/requirements.lock", "requirements-eval.lock"}
+NOT_OURS = {
+    "LICENSE",
+    "requirements.lock",
+    "deploy/requirements.lock",
+    "requirements-eval.lock",
+    "requirements-browser.lock",
+}
 LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?[^)]*\)")
 NOT_PROVEN = re.compile(r"\bnot (?:judged|recorded|done)|judged by nothing")
 FENCED = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)

@@ -51,6 +51,7 @@ class Desk:
         self._told: dict[str, Any] = {}
         self._whole: dict[tuple[bool, str], bytes] = {}
         self._before: set[str] = set()
+        self._order: tuple[str, ...] = ()
         self._shown = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -86,10 +87,7 @@ class Desk:
         """The whole picture for a role, as the event that replaces whatever a viewer has."""
         known = self._whole.get((money, self.feed.last_id))
         if known is None:
-            body = {
-                **self._common(None),
-                "cards": self._cards(self.view.order, money),
-            }
+            body = {**self._common(None), "order": self.view.order, "cards": self._cards(self.view.order, money)}
             known = frame("whole", self.feed.last_id, body)
             self._whole = {key: value for key, value in self._whole.items() if key[1] == self.feed.last_id}
             self._whole[money, self.feed.last_id] = known
@@ -122,8 +120,8 @@ class Desk:
         drawn = () if change is None else change.customers
         shown = set(self.view.order)
         held = [one for one in drawn if one in shown or one in self._before]
-        common = self._common(change)
-        self._before = shown
+        common = {**self._common(change), "order": None if self.view.order == self._order else self.view.order}
+        self._before, self._order = shown, self.view.order
         self.feed.publish(
             {**common, "cards": self._cards(held, False)}, {**common, "cards": self._cards(held, True)}
         )
@@ -136,7 +134,6 @@ class Desk:
             floors[floor] = floors.get(floor, 0) + 1
         return {
             "now_ms": now_ms(),
-            "order": view.order,
             "beyond": floors,
             "counts": {state: count for state, count in sorted(view.counts.items()) if count},
             "touched": [] if change is None else change.customers[:MOST_TOUCHED],

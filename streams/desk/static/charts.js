@@ -57,11 +57,16 @@ export function stacks(title, names, parts, words) {
 
 const legend = (items) => h("ul", { class: "legend" }, items.map(([name, key]) => h("li", { class: key }, name)));
 
+/** Lines at round values: 1, 2, 2.5 or 5 of some power of ten apart. */
 function grid(most, least, height, left, width, words) {
-  const steps = 4;
-  return Array.from({ length: steps + 1 }, (_, at) => {
-    const value = least + ((most - least) * at) / steps;
-    const y = height - ((height - 12) * at) / steps;
+  const rough = (most - least) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].find((one) => one * power >= rough) * power;
+  const first = Math.ceil(least / step - 1e-9);
+  const count = Math.floor(most / step + 1e-9) - first + 1;
+  return Array.from({ length: count }, (_, at) => {
+    const value = (first + at) * step;
+    const y = height - ((height - 12) * (value - least)) / (most - least);
     return s("g", {}, s("line", { x1: left, x2: width, y1: y, y2: y, class: "grid" }), s("text", { x: left - 6, y: y + 4, "text-anchor": "end", class: "tick" }, words(value)));
   });
 }

@@ -92,8 +92,8 @@ function take(change, whole) {
   store.ahead_ms = change.now_ms - Date.now();
   store.connected = true;
   for (const card of change.cards) store.cards.set(card.customer, card);
-  Object.assign(store, { order: change.order, beyond: change.beyond, counts: change.counts, status: change.status });
-  const kept = new Set(change.order);
+  Object.assign(store, { order: change.order || store.order, beyond: change.beyond, counts: change.counts, status: change.status });
+  const kept = new Set(store.order);
   for (const customer of store.cards.keys()) {
     if (!kept.has(customer) && !change.cards.some((card) => card.customer === customer)) store.cards.delete(customer);
   }
