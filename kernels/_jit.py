@@ -56,17 +56,17 @@ def compiled_so_far() -> int:
 
 
 def kernel(function: Kernel) -> Kernel:
-    """Compile ``function`` at its first call and enter it in ``KERNELS``; its signature stays as written."""
-    return _compiled(function, counting=True)
+    """Compile ``function`` at its first call and enter it in ``KERNELS``; its signature stays as written.
 
-
-def leaf(function: Kernel) -> Kernel:
-    """A kernel that is called for each byte, field or event, and makes no array.
-
-    It counts no references: elsewhere each call counts each array that it is given, up and down again, which
-    costs more than most of what a leaf does. The caller holds the arrays meanwhile.
+    It makes no array and counts no references: else each call would count each array that it is given, up and
+    down again, which costs more than most of what a small kernel does. The caller holds the arrays meanwhile.
     """
     return _compiled(function, counting=False)
+
+
+def allocating(function: Kernel) -> Kernel:
+    """A ``kernel`` that makes arrays."""
+    return _compiled(function, counting=True)
 
 
 def _compiled(function: Kernel, counting: bool) -> Kernel:

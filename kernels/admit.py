@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import kernel
+from kernels._jit import allocating, kernel
 from kernels.digest import xxh64
 from kernels.shapes import Records
 
@@ -113,7 +113,7 @@ def digests(
         out[i] = xxh64(buffer, starts[i], lengths[i], int(np.uint64(0))) if lengths[i] > 0 else np.uint64(0)
 
 
-@kernel
+@allocating
 def event_digests(
     buffer: NDArray[np.uint8],
     starts: NDArray[np.int64],

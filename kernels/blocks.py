@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import kernel, leaf
+from kernels._jit import allocating, kernel
 from kernels.digest import xxh64
 from kernels.letters import copy, same
 from kernels.shapes import Records
@@ -28,7 +28,7 @@ MOST_SOURCES: Final = 255
 MASK63: Final = np.uint64(2**63 - 1)
 
 
-@kernel
+@allocating
 def spread(rows: Records, picked: Numbers, starts: Numbers, order: Numbers) -> None:
     """Sort rows by ledger partition, keeping their order within one.
 
@@ -47,14 +47,14 @@ def spread(rows: Records, picked: Numbers, starts: Numbers, order: Numbers) -> N
         at_end[partition] += 1
 
 
-@leaf
+@kernel
 def _put(out: Bytes, at: int, number: int, width: int) -> None:
     """Write a number in ``width`` bytes, lowest first."""
     for k in range(width):
         out[np.uint64(at + k)] = (number >> (8 * k)) & 0xFF
 
 
-@leaf
+@kernel
 def _tally(pool: Pool, picked: Numbers, block: Numbers, columns: Records, told: Numbers, counts: Numbers) -> None:
     """Count what each block will hold: its fields, its events' texts by field, and their bytes."""
     rows, fields, values, _ = pool
@@ -67,7 +67,7 @@ def _tally(pool: Pool, picked: Numbers, block: Numbers, columns: Records, told: 
                 told[b, TEXT_BYTES] += values[pair] & TEXT_LENGTH
 
 
-@leaf
+@kernel
 def _lay_out(n: int, at: int, present: int, columns: Records, places: Numbers, out: Bytes) -> int:
     """Say where each column of a block of ``n`` events begins, all absent as yet; return where its texts begin."""
     at += 5 * n
@@ -82,7 +82,7 @@ def _lay_out(n: int, at: int, present: int, columns: Records, places: Numbers, o
     return at
 
 
-@leaf
+@kernel
 def _fill(
     pool: Pool,
     picked: Numbers,
@@ -131,7 +131,7 @@ def _fill(
                 _put(out, places[b, field] + i * width, value, width)
 
 
-@leaf
+@kernel
 def _intern(letters: Bytes, text: Numbers, table: NDArray[np.int32], known: Numbers, count: int) -> int:
     """The number of a text among the ``known`` of its block, which is ``count`` if it is new."""
     value, digest = text[1], text[2]
@@ -149,7 +149,7 @@ def _intern(letters: Bytes, text: Numbers, table: NDArray[np.int32], known: Numb
     return count
 
 
-@kernel
+@allocating
 def _texts(
     letters: Bytes, counts: Numbers, first: int, texts: Numbers, places: Numbers, at: int, out: Bytes
 ) -> tuple[int, int]:
@@ -179,7 +179,7 @@ def _texts(
     return count, end
 
 
-@kernel
+@allocating
 def encode(
     pool: Pool,
     picked: Numbers,
@@ -228,7 +228,7 @@ def encode(
         told[b, END] = end
 
 
-@leaf
+@kernel
 def measure(pool: Pool, queues: Records) -> tuple[int, int]:
     """How many pairs and letters all waiting rows have."""
     pairs = letters = 0
@@ -244,7 +244,7 @@ def measure(pool: Pool, queues: Records) -> tuple[int, int]:
     return pairs, letters
 
 
-@leaf
+@kernel
 def move(pool: Pool, queues: Records, columns: Records, other: Pool) -> tuple[int, int, int]:
     """Copy every waiting row with its pairs and texts to another pool; return what is used of it."""
     rows = pairs = letters = 0

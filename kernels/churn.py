@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import cases, evidence
-from kernels._jit import kernel
+from kernels._jit import allocating, kernel
 from kernels.alive import ahead_probability, gone_probability, hazard_per_day
 from kernels.elementary import exp, log, log1p
 from kernels.shapes import Row, Rules
@@ -210,7 +210,7 @@ def risk(row: Row, leaving: float, now_ms: int, rules: Rules) -> float:
     return 1.0 / (1.0 + exp(-eta))
 
 
-@kernel
+@allocating
 def contributions(row: Row, now_ms: int, rules: Rules, out: NDArray[np.float64]) -> float:
     """What the risk's log-odds are made of; returns them, the sum of ``out``.
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import kernel, leaf
+from kernels._jit import allocating, kernel
 from kernels.digest import murmur2
 from kernels.letters import byte, plain, same
 from kernels.scalars import INTEGER, NIL, ODD, REAL, TEXT, TRUTH, big_endian, scalar, text_at
@@ -41,7 +41,7 @@ KNOWN: Final = int(Verdict.KNOWN)
 FAILED: Final = -1
 
 
-@leaf
+@kernel
 def _read(
     buffer: Bytes,
     at: int,
@@ -98,7 +98,7 @@ def _read(
     return known if at == end else FAILED
 
 
-@leaf
+@kernel
 def _value(limit: Row, what: int, number: int, length: int) -> tuple[bool, int]:
     """Whether a value is lawful in a field that is no code, and what its column keeps of it."""
     low, high = int(limit["low"]), int(limit["high"])
@@ -116,7 +116,7 @@ def _value(limit: Row, what: int, number: int, length: int) -> tuple[bool, int]:
     return lawful, int(np.rint(real * PPM)) if lawful else 0
 
 
-@leaf
+@kernel
 def _together(only: Records, at_most: Records, kind: int, found: Numbers) -> bool:
     """What one field alone cannot say."""
     for k in range(only.size):
@@ -132,7 +132,7 @@ def _together(only: Records, at_most: Records, kind: int, found: Numbers) -> boo
     return True
 
 
-@leaf
+@kernel
 def _kind(buffer: Bytes, letters: Bytes, words: Records, places: Places, known: int, sent: Numbers) -> int:
     """The kind that was sent, or ``NOBODY``."""
     for k in range(known):
@@ -141,7 +141,7 @@ def _kind(buffer: Bytes, letters: Bytes, words: Records, places: Places, known: 
     return NOBODY
 
 
-@leaf
+@kernel
 def _accept(
     buffer: Bytes,
     letters: Bytes,
@@ -184,7 +184,7 @@ def _accept(
     return present, pair
 
 
-@leaf
+@kernel
 def settle(row: Row, buffer: Bytes, customer: int, partitions: int, key: int, key_length: int) -> None:
     """Give an event its ledger partition, and say whether its record had another key than its customer.
 
@@ -199,7 +199,7 @@ def settle(row: Row, buffer: Bytes, customer: int, partitions: int, key: int, ke
     row["rekeyed"] = 0 if key_length == length and same(buffer, key, buffer, start, length) else 1
 
 
-@kernel
+@allocating
 def decode(
     pool: Pool,
     offsets: Numbers,

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import leaf
+from kernels._jit import kernel
 from kernels.letters import little_endian
 
 Bytes = NDArray[np.uint8]
@@ -28,27 +28,27 @@ MURMUR_SEED: Final = 0x9747_B28C
 MURMUR_MULTIPLIER: Final = 0x5BD1_E995
 
 
-@leaf
+@kernel
 def _rotated(word: int, left: int) -> int:
     """Turn the 64 bits of ``word`` left, 0 < left < 64."""
     return ((word << int(np.uint64(left))) & MASK64) | (word >> int(np.uint64(64 - left)))
 
 
-@leaf
+@kernel
 def _stirred(lane: int, word: int) -> int:
     """Stir eight bytes into a lane: one XXH64 round."""
     mixed = _rotated((lane + word * int(np.uint64(PRIME_2))) & MASK64, 31)
     return (mixed * int(np.uint64(PRIME_1))) & MASK64
 
 
-@leaf
+@kernel
 def _merged(total: int, lane: int) -> int:
     """Merge one finished lane into the total."""
     mixed = total ^ _stirred(int(np.uint64(0)), lane)
     return (mixed * int(np.uint64(PRIME_1)) + int(np.uint64(PRIME_4))) & MASK64
 
 
-@leaf
+@kernel
 def _four_lanes(buffer: Bytes, start: int, stripes: int, seed: int) -> int:
     """Total ``stripes`` stripes of 32 bytes, each fed to four lanes of eight."""
     one = int(np.uint64(PRIME_1))
@@ -70,7 +70,7 @@ def _four_lanes(buffer: Bytes, start: int, stripes: int, seed: int) -> int:
     return _merged(total, lane_4)
 
 
-@leaf
+@kernel
 def xxh64(buffer: Bytes, start: int, length: int, seed: int) -> int:
     """Give the XXH64 hash of ``length`` bytes from ``start``: 0 <= hash < 2**64.
 
@@ -108,7 +108,7 @@ def xxh64(buffer: Bytes, start: int, length: int, seed: int) -> int:
     return total ^ (total >> int(np.uint64(32)))
 
 
-@leaf
+@kernel
 def paired(first: int, second: int) -> int:
     """One digest of two, in this order; 0 for two that are both 0, "none"."""
     one, other = int(np.uint64(first)), int(np.uint64(second))
@@ -116,7 +116,7 @@ def paired(first: int, second: int) -> int:
     return zero if one == zero and other == zero else _merged(_merged(zero, one), other)
 
 
-@leaf
+@kernel
 def murmur2(buffer: Bytes, start: int, length: int) -> int:
     """Give Kafka's hash of a key, sign bit cleared: ``murmur2(...) % partitions`` is the default partition.
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from kernels import cases
-from kernels._jit import kernel
+from kernels._jit import allocating, kernel
 from kernels.churn import risk
 from kernels.elementary import round_half_even
 from kernels.evidence import RECOVERY, UNANSWERED
@@ -79,7 +79,7 @@ def replacement_cents(row: Row, rules: Rules) -> int:
     return min(usual, round_half_even(float(price) * float(rules["economics_replacement_share"])))
 
 
-@kernel
+@allocating
 def risk_made_good(row: Row, now_ms: int, rules: Rules) -> float:
     """The 90-day risk with every open case settled and one gesture of recovery made; the row stays as it is."""
     recovery = row["evidence"][RECOVERY]
@@ -96,7 +96,7 @@ def risk_made_good(row: Row, now_ms: int, rules: Rules) -> float:
     return chance
 
 
-@kernel
+@allocating
 def risk_without(row: Row, which: int, now_ms: int, rules: Rules) -> float:
     """The 90-day risk if this one kind of evidence were not there; the row stays as it is."""
     found = 0.0

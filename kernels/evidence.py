@@ -19,6 +19,7 @@ RECOVERY: Final = int(Evidence.RECOVERY)
 CANCEL: Final = int(Evidence.CANCEL_REQUEST)
 UNANSWERED: Final = int(Evidence.UNANSWERED_TICKET)
 TERMS: Final = DECAYED + 1
+FACTORS: Final = DECAYED + 1
 LN_2: Final = 0.6931471805599453
 WEEK_MS: Final = 604_800_000.0
 MOST_WRONG_PARTS: Final = 2.0
@@ -43,19 +44,30 @@ def add(row: Row, which: int, weight: float, event_day: int, rules: Rules) -> No
 
 
 @kernel
-def decay_a_day(row: Row, rules: Rules) -> None:
+def daily_factors(rules: Rules, out: NDArray[np.float64]) -> None:
+    """The factor of every decayed sum, and last that of the usual risk, into ``out`` (``FACTORS``,)."""
+    for which in range(DECAYED):
+        out[which] = daily_factor(rules["half_life_days"][which])
+    out[DECAYED] = daily_factor(float(rules["best_usual_half_life_days"]))
+
+
+@kernel
+def decay_a_day(row: Row, factors: NDArray[np.float64]) -> None:
     """Let every decayed sum fade by one day."""
     for which in range(DECAYED):
         if row["evidence"][which] != 0.0:
-            row["evidence"][which] *= daily_factor(rules["half_life_days"][which])
+            row["evidence"][which] *= factors[which]
 
 
 @kernel
 def term(row: Row, which: int, at_ms: int) -> float:
     """The evidence as it enters the hazard, before its weight (docs/model.md section 4)."""
     if which == UNANSWERED:
-        return log1p(max(0.0, float(cases.longest_wait_ms(row, at_ms))) / WEEK_MS)
+        waited_ms = cases.longest_wait_ms(row, at_ms)
+        return log1p(float(waited_ms) / WEEK_MS) if waited_ms > 0 else 0.0
     found = float(row["evidence"][which])
+    if found == 0.0:
+        return 0.0
     if which == UNRESOLVED:
         return log1p(found)
     if which == WRONG_PART:

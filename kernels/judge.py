@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels import cases
-from kernels._jit import fetch_ahead, kernel
+from kernels._jit import allocating, fetch_ahead, kernel
 from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, repair_running, settle_cause, waited_too_long
 from kernels.best import conclude_best
 from kernels.economics import worth_telling
+from kernels.evidence import FACTORS, daily_factors
 from kernels.fold import E_LEAVING, E_MISSED, E_REPAIR, fold
 from kernels.gaming import conclude_gaming
 from kernels.gem import conclude_gem
@@ -24,9 +25,9 @@ from kernels.realign import conclude_cause, conclude_value, wants_forward
 from kernels.referral import conclude_referral
 from kernels.relations import appeal_open, appeal_overdue
 from kernels.rings import count_failure
-from kernels.scores import known_negative_ppm, known_worth, score_forward, score_risk, score_year
-from kernels.settle import settle
-from kernels.shapes import Records, Row, Rules, Scores
+from kernels.scores import known_negative_ppm, known_worth, recall_year, score_forward, score_risk, score_year
+from kernels.settle import settle_by
+from kernels.shapes import Memo, Records, Row, Rules, Scores
 from kernels.transition import (
     SERVICE,
     conclude_churn,
@@ -48,9 +49,37 @@ ROOM: Final = MACHINES
 @kernel
 def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
     """Let the machines conclude at ``now_ms``; return the next free place in ``out``."""
+    score_year(row, now_ms // DAY_MS, rules, scores)
+    return _conclude(row, now_ms, due, rules, scores, out, at)
+
+
+@kernel
+def _conclude_with(
+    row: Row, memo: Memo, now_ms: int, due: int, rules: Rules, scores: Scores, out: Records, at: int
+) -> int:  # fmt: skip
+    """``conclude``, sparing what the memo knows; the memo then knows what stays as it is."""
+    recall_year(row, memo, now_ms // DAY_MS, rules, scores)
+    after = _conclude(row, now_ms, due, rules, scores, out, at)
+    if after > at:
+        forget(memo)  # a machine that turns may book costs anew
+    else:
+        memo["p_negative_ppm"] = scores["p_negative_ppm"]
+    memo["quiet"] = not needs_the_hour(row)
+    return after
+
+
+@kernel
+def forget(memo: Memo) -> None:
+    """The row has changed: nothing that was concluded of it is known any more."""
+    memo["until_day"] = 0
+    memo["quiet"] = 0
+
+
+@kernel
+def _conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
+    """``conclude`` where ``scores`` holds the year."""
     first = at
     day = now_ms // DAY_MS
-    score_year(row, day, rules, scores)
     score_risk(row, now_ms, rules, scores)
     scores["worth_cents"] = NEVER
     scores["at_risk_cents"] = 0
@@ -76,7 +105,7 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     at = conclude_hold(row, now_ms, rules, out, at)
     if at > first:
         known_worth(row, day, rules, scores)
-        known_negative_ppm(rules, scores)
+        known_negative_ppm(row, day, rules, scores)
         if not forward:
             score_forward(row, day, rules, scores)
         for crossed in range(first, at):
@@ -84,9 +113,10 @@ def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out:
     return at
 
 
-@kernel
+@allocating
 def fold_events(
     rows: Records,
+    memos: Records,
     slots: NDArray[np.int64],
     events: Records,
     start: int,
@@ -102,13 +132,15 @@ def fold_events(
 
     Stops early when ``out`` may not hold another event's crossings; call again from the returned event.
 
-    rows      all customers, changed in place; ``slots`` (n,) says whose each event is
+    rows      all customers, changed in place, and the memo of each; ``slots`` (n,) says whose each event is
     events    (n,) in ledger order; ``admitted`` (n,) 0 for those to pass over
     dirty     1 for every row that was changed
     out       crossings, ``copies`` the row as it stood right after each
     """
     rule = rules[0]
     score = scores[0]
+    factors = np.empty(FACTORS)
+    daily_factors(rule, factors)
     at = 0
     for i in range(start, events.size):
         if at + ROOM > out.size:
@@ -116,24 +148,25 @@ def fold_events(
         if admitted[i] == 0:
             continue
         event = events[i]
-        row = rows[slots[i]]
+        row, memo = rows[slots[i]], memos[slots[i]]
         ts_ms = int(event["ts_ms"])
         now_ms = max(ts_ms, last_tick_ms, int(row["last_event_ms"]))
         if row["day"] == NEVER:
             row["day"] = now_ms // DAY_MS
             row["first_day"] = ts_ms // DAY_MS
-        settle(row, now_ms // DAY_MS, rule)
+        settle_by(row, now_ms // DAY_MS, rule, factors)
         row["first_day"] = min(int(row["first_day"]), ts_ms // DAY_MS)
         row["last_event_ms"] = max(int(row["last_event_ms"]), ts_ms)
         moment = fold(row, event, now_ms, rule)
         dirty[slots[i]] = 1
+        forget(memo)
         due = 1 << moment if moment > 0 else 0
         if ts_ms < last_tick_ms:
             row["pending"] = 1
             row["pending_moments"] = int(row["pending_moments"]) | due
             continue
         first = at
-        at = conclude(row, now_ms, due, rule, score, out, at)
+        at = _conclude_with(row, memo, now_ms, due, rule, score, out, at)
         for crossed in range(first, at):
             out[crossed]["slot"] = slots[i]
             out[crossed]["trigger_kind"] = event["kind"]
@@ -194,9 +227,10 @@ def run_timers(row: Row, tick_ms: int, rules: Rules) -> int:
     return due
 
 
-@kernel
+@allocating
 def sweep(
     rows: Records,
+    memos: Records,
     start: int,
     n: int,
     tick_ms: int,
@@ -214,17 +248,24 @@ def sweep(
     rule = rules[0]
     score = scores[0]
     midnight = tick_ms % DAY_MS == 0
+    factors = np.empty(FACTORS)
+    daily_factors(rule, factors)
     at = 0
     for i in range(start, n):
         if at + ROOM > out.size:
             return i, at
-        row = rows[i]
+        row, memo = rows[i], memos[i]
         if midnight:
             fetch_ahead(rows[min(i + 1, n - 1)], HOT_BYTES)
-        if row["day"] == NEVER or not (midnight or needs_the_hour(row)):
+        elif memo["quiet"] != 0:
             continue
-        settle(row, tick_ms // DAY_MS, rule)
+        if row["day"] == NEVER or not (midnight or needs_the_hour(row)):
+            memo["quiet"] = 1
+            continue
+        settle_by(row, tick_ms // DAY_MS, rule, factors)
         due = run_timers(row, tick_ms, rule)
+        if due != 0:
+            forget(memo)
         if due != 0 or row["pending"] != 0:
             dirty[i] = 1
         due |= int(row["pending_moments"])
@@ -235,7 +276,7 @@ def sweep(
         first = at
         # An event may be ahead of the tick; what it concluded is not concluded again in its past.
         now_ms = max(tick_ms, int(row["last_event_ms"]))
-        at = conclude(row, now_ms, due, rule, score, out, at)
+        at = _conclude_with(row, memo, now_ms, due, rule, score, out, at)
         if at > first or calm_ms != row["risk_calm_since_ms"] or quiet_ms != row["hold_calm_since_ms"]:
             dirty[i] = 1
         if news_ms != row["news_told_ms"] or good_ms != row["value_good_since_ms"]:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import leaf
+from kernels._jit import kernel
 
 Bytes = NDArray[np.uint8]
 
@@ -22,13 +22,13 @@ ABOVE_CONTROLS: Final = np.uint64(0x6060_6060_6060_6060)
 """Added to a byte below 0x80, it sets the highest bit of those from 0x20 on, as ``ONES`` does for 0x7f alone."""
 
 
-@leaf
+@kernel
 def byte(buffer: Bytes, at: int) -> int:
     """One byte as a number."""
     return int(np.int64(buffer[np.uint64(at)]))
 
 
-@leaf
+@kernel
 def little_endian(buffer: Bytes, at: int, width: int) -> int:
     """The unsigned number in ``width`` bytes from ``at``, lowest byte first."""
     word = int(np.uint64(0))
@@ -37,7 +37,7 @@ def little_endian(buffer: Bytes, at: int, width: int) -> int:
     return word
 
 
-@leaf
+@kernel
 def _short(buffer: Bytes, at: int, length: int) -> int:
     """The same of fewer than eight bytes; mostly without a loop, whose end would be guessed wrong."""
     if at + 8 > buffer.size:
@@ -45,7 +45,7 @@ def _short(buffer: Bytes, at: int, length: int) -> int:
     return little_endian(buffer, at, 8) & int(MASKS[np.uint64(length)])
 
 
-@leaf
+@kernel
 def same(one: Bytes, start: int, other: Bytes, at: int, length: int) -> bool:
     """Whether two texts of this length, each in its buffer, are the same."""
     if length < 8:
@@ -56,14 +56,14 @@ def same(one: Bytes, start: int, other: Bytes, at: int, length: int) -> bool:
     return little_endian(one, start + length - 8, 8) == little_endian(other, at + length - 8, 8)
 
 
-@leaf
+@kernel
 def copy(source: Bytes, start: int, target: Bytes, at: int, length: int) -> None:
     """Write ``length`` bytes of ``source`` from ``start`` into ``target`` from ``at``."""
     for k in range(length):
         target[np.uint64(at + k)] = source[np.uint64(start + k)]
 
 
-@leaf
+@kernel
 def _printable(word: int) -> bool:
     """Whether each of eight bytes is an ASCII character that is no control character."""
     eight, low = np.uint64(word), np.uint64(word) & LOWS
@@ -71,7 +71,7 @@ def _printable(word: int) -> bool:
     return bool(((eight & HIGHS) | ((low + ONES) & HIGHS) | controls) == 0)
 
 
-@leaf
+@kernel
 def plain(buffer: Bytes, start: int, length: int) -> bool:
     """Whether a text is valid UTF-8 without control characters."""
     if length < 8:
@@ -83,7 +83,7 @@ def plain(buffer: Bytes, start: int, length: int) -> bool:
     return _printable(little_endian(buffer, start + length - 8, 8)) or _utf8(buffer, start, length)
 
 
-@leaf
+@kernel
 def _utf8(buffer: Bytes, start: int, length: int) -> bool:
     """The same, character by character."""
     at, end = start, start + length

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import leaf
+from kernels._jit import kernel
 from kernels.shapes import Records
 from schemas.codes import Kind
 from schemas.waiting import NEVER, NONE, Pool, Verdict
@@ -28,7 +28,7 @@ REPORT: Final = 1
 """Before the next event is taken, it must be said how far the sources have come."""
 
 
-@leaf
+@kernel
 def enqueue(rows: Records, first: int, end: int, queues: Records, source: int) -> int:
     """Append the accepted of the rows from ``first`` to ``end`` to their queue; return how many were re-keyed."""
     queue = queues[source]
@@ -53,7 +53,7 @@ def enqueue(rows: Records, first: int, end: int, queues: Records, source: int) -
     return rekeyed
 
 
-@leaf
+@kernel
 def _pop(rows: Records, queues: Records, source: int) -> None:
     """Take the head of a queue; its offset is done with this batch."""
     queue = queues[source]
@@ -63,7 +63,7 @@ def _pop(rows: Records, queues: Records, source: int) -> None:
     queue["waiting"] -= 1
 
 
-@leaf
+@kernel
 def _hear_promises(rows: Records, queues: Records, source: int, now_ms: int) -> None:
     """Take progress events at the queue's head: they speak for their own source and wait for nobody."""
     queue = queues[source]
@@ -74,7 +74,7 @@ def _hear_promises(rows: Records, queues: Records, source: int, now_ms: int) -> 
         _pop(rows, queues, source)
 
 
-@leaf
+@kernel
 def _next(rows: Records, queues: Records, by_source: bool, now_ms: int) -> int:
     """Whose event is next: the earliest, if no source can still bring an earlier one; else ``NONE``."""
     best, best_ms = NONE, FOREVER
@@ -98,7 +98,7 @@ def _next(rows: Records, queues: Records, by_source: bool, now_ms: int) -> int:
     return best
 
 
-@leaf
+@kernel
 def come_so_far(
     rows: Records, queues: Records, by_source: bool, now_ms: int, grace_ms: int, before_ms: int, out: Numbers
 ) -> None:
@@ -115,7 +115,7 @@ def come_so_far(
         out[source] = min(passed_ms, before_ms)
 
 
-@leaf
+@kernel
 def due(queues: Records, progress: Numbers, reported_hour: int) -> bool:
     """Whether ``progress`` is worth saying.
 
@@ -129,7 +129,7 @@ def due(queues: Records, progress: Numbers, reported_hour: int) -> bool:
     return ahead or least // HOUR_MS > reported_hour
 
 
-@leaf
+@kernel
 def merge(
     pool: Pool,
     queues: Records,

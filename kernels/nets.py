@@ -71,23 +71,41 @@ def fee_year_cents(row: Row, day: int) -> int:
 
 
 @kernel
-def invested_cents(row: Row, day: int, rules: Rules, scores: Scores) -> int:
-    """Service of the onboarding periods that the known fees earn back within the investment's life; else 0."""
+def _onboarding_cents(row: Row, day: int, rules: Rules, scores: Scores) -> int:
+    """Service of the year's periods that began within the onboarding days."""
     year = day // PERIOD_DAYS - PERIODS + 1
     first_day = int(row["first_day"])
     until = first_day + int(rules["value_onboarding_days"])
-    oldest = max(first_day // PERIOD_DAYS, year)
-    if oldest * PERIOD_DAYS >= until:
-        return 0
+    total = 0
+    for one in range(max(first_day // PERIOD_DAYS, year), year + PERIODS):
+        if one * PERIOD_DAYS >= until:
+            break
+        total += int(scores["period_service_cents"][one - year])
+    return total
+
+
+@kernel
+def invested_cents(row: Row, day: int, rules: Rules, scores: Scores) -> int:
+    """Service of the onboarding periods that the known fees earn back within the investment's life; else 0."""
     fees = fee_year_cents(row, day)
     if fees <= 0:
         return 0
-    total = 0
-    for one in range(oldest, year + PERIODS):
-        if one * PERIOD_DAYS < until:
-            total += int(scores["period_service_cents"][one - year])
+    total = _onboarding_cents(row, day, rules, scores)
     life_days = float(rules["value_investment_periods"]) * PERIOD_DAYS
     return total if float(total) * DAYS_A_YEAR <= float(fees) * life_days else 0
+
+
+@kernel
+def lasts_the_period(row: Row, day: int, rules: Rules, scores: Scores) -> bool:
+    """Whether the nets just judged stay as they are to the period's end unless something happens to the row.
+
+    Only a loss that is awaited back and an investment that fees earn back are judged anew from day to day.
+    """
+    sold = int(row["loss_day"])
+    if sold != NEVER and day - sold < int(rules["value_attach_days"]):
+        return False
+    pays = row["last_fee_day"] != NEVER or row["contract_period_days"] != 0
+    return not pays or _onboarding_cents(row, day, rules, scores) == 0
 
 
 @kernel

@@ -22,10 +22,12 @@ REMEDIES: Final = len(Remedy)
 
 
 @kernel
-def _is_proved(scores: Scores, rules: Rules) -> bool:
+def _is_proved(row: Row, now_ms: int, rules: Rules, scores: Scores) -> bool:
     """Whether the periods behind prove a negative mean that is mostly not the company's doing."""
     mostly_theirs = scores["company_ppm"] < to_ppm(rules["value_company_share_enter"])
-    return bool(mostly_theirs) and known_negative_ppm(rules, scores) >= to_ppm(rules["value_enter_probability"])
+    if not mostly_theirs:
+        return False
+    return known_negative_ppm(row, now_ms // DAY_MS, rules, scores) >= to_ppm(rules["value_enter_probability"])
 
 
 @kernel
@@ -42,7 +44,7 @@ def wants_forward(row: Row, now_ms: int, rules: Rules, scores: Scores) -> bool:
         and scores["contacts"] >= rules["value_min_contacts"]
         and scores["contact_periods"] >= rules["value_min_contact_periods"]
         and scores["net_year_cents"] <= rules["value_bottom_net_cents"]
-        and _is_proved(scores, rules)
+        and _is_proved(row, now_ms, rules, scores)
     )
 
 
@@ -66,7 +68,7 @@ def conclude_value(row: Row, now_ms: int, rules: Rules, scores: Scores, out: Rec
         row["value_good_since_ms"] = NEVER
         row["cooldown_until_ms"][VALUE] = now_ms + int(rules["value_cooldown_days"]) * DAY_MS
         return cross(row, VALUE, CLEARED, 0, now_ms, 0, out, at)
-    if not (ahead and _is_proved(scores, rules)):
+    if not (ahead and _is_proved(row, now_ms, rules, scores)):
         return at
     if state < LASTING and _may_be_reviewed(row, now_ms, rules):
         return cross(row, VALUE, ESCALATED, LASTING, now_ms, 0, out, at)
@@ -82,7 +84,7 @@ def _is_mended(row: Row, now_ms: int, rules: Rules, scores: Scores) -> bool:
         return False
     good_ms = int(row["value_good_since_ms"])
     good = good_ms != NEVER and now_ms - good_ms >= int(rules["value_good_days"]) * DAY_MS
-    weak = known_negative_ppm(rules, scores) < to_ppm(rules["value_clear_probability"])
+    weak = known_negative_ppm(row, now_ms // DAY_MS, rules, scores) < to_ppm(rules["value_clear_probability"])
     return bool(good or weak or scores["company_ppm"] >= to_ppm(rules["value_company_share_clear"]))
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import kernel
+from kernels._jit import allocating, kernel
 from kernels.elementary import exp, log1p
 
 Column = NDArray[np.float64]
@@ -118,7 +118,7 @@ def _slopes(
             curve[m, j] = curve[j, m]
 
 
-@kernel
+@allocating
 def fit(
     model: int, x: Matrix, y: Column, weight: Column, prior: Column, ridge: Column, least: Column, most: Column,
     low: float, high: float, beta: Column, spread: Column,
@@ -166,7 +166,7 @@ def fit(
     return -1
 
 
-@kernel
+@allocating
 def _newton(curve: Matrix, gradient: Column, free: NDArray[np.int64], count: int, step: Column) -> bool:
     """Newton's step over the free coefficients, 0 for the others."""
     small, right, found = np.zeros((count, count)), np.zeros(count), np.zeros(count)
@@ -182,7 +182,7 @@ def _newton(curve: Matrix, gradient: Column, free: NDArray[np.int64], count: int
     return True
 
 
-@kernel
+@allocating
 def _spreads(curve: Matrix, free: NDArray[np.int64], count: int, spread: Column) -> None:
     """Square roots of the diagonal of the inverse curvature over the free coefficients."""
     spread[:] = 0.0

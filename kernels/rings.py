@@ -6,7 +6,7 @@ forward empties what leaves the window, so an event older than the window change
 
 from kernels._jit import kernel
 from kernels.shapes import Row
-from schemas.state import DAYS, FAULTS, HOURS, MONEY_MOST_CENTS, PERIODS
+from schemas.state import DAYS, FAULTS, HOURS, MONEY_MOST_CENTS, PERIOD_DAYS, PERIODS
 
 COUNT_MAX = 255
 PERIOD_COUNT_MAX = 65_535
@@ -67,10 +67,12 @@ def reach_period(row: Row, period: int) -> bool:
 def held_year(row: Row, period: int) -> tuple[int, int, int]:
     """Of the 13 periods up to ``period`` those the ring holds: first, the one after the last, the first's index.
 
-    Walk on with ``next_index``: a division for each bucket would take longer than what is done with it.
+    Those before the customer's first day are left out, for they are empty. Walk on with ``next_index``: a division
+    for each bucket would take longer than what is done with it.
     """
     head = int(row["period_head"])
     first = max(head, period) - PERIODS + 1
+    first = max(first, int(row["first_day"]) // PERIOD_DAYS)
     return first, min(head, period) + 1, first % PERIODS
 
 

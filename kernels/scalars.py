@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import leaf
+from kernels._jit import kernel
 from kernels.letters import byte, plain
 
 Bytes = NDArray[np.uint8]
@@ -21,7 +21,7 @@ REAL: Final = 4
 TEXT: Final = 5
 
 
-@leaf
+@kernel
 def big_endian(buffer: Bytes, at: int, width: int) -> int:
     """The unsigned number in up to seven bytes from ``at``, highest byte first."""
     number = 0
@@ -30,7 +30,7 @@ def big_endian(buffer: Bytes, at: int, width: int) -> int:
     return number
 
 
-@leaf
+@kernel
 def signed(buffer: Bytes, at: int, width: int) -> int:
     """The two's complement number in up to eight bytes from ``at``, highest byte first."""
     number = byte(buffer, at)
@@ -41,7 +41,7 @@ def signed(buffer: Bytes, at: int, width: int) -> int:
     return number
 
 
-@leaf
+@kernel
 def text_at(buffer: Bytes, at: int, end: int) -> tuple[int, int]:
     """Where the text that is written at ``at`` begins, and its length; -1 where none is, or a cut or long one."""
     if at >= end:
@@ -58,7 +58,7 @@ def text_at(buffer: Bytes, at: int, end: int) -> tuple[int, int]:
     return (at, length) if at + length <= end else (end, -1)
 
 
-@leaf
+@kernel
 def scalar(buffer: Bytes, at: int, end: int) -> tuple[int, int, int, int]:
     """Read the value at ``at``: what it is, its number, a text's length, and where the next value begins.
 

@@ -13,12 +13,13 @@ from kernels.nets import (
     fee_year_cents,
     first_full_period,
     judge_nets,
+    lasts_the_period,
     own_cost_cents,
     recent_cost_cents,
 )
 from kernels.rings import held_year, next_index
 from kernels.settle import hazard, to_ppm
-from kernels.shapes import Row, Rules, Scores
+from kernels.shapes import Memo, Row, Rules, Scores
 from kernels.value import destroyer_posterior, posterior_mean
 from schemas.codes import Fault
 from schemas.state import FAULTS, NEVER, PERIOD_DAYS, PERIODS
@@ -35,7 +36,7 @@ MOST_SCALES: Final = 10.0  # times alpha + T ahead; beyond it the quadrature may
 def score_value(row: Row, day: int, rules: Rules, scores: Scores) -> None:
     """Fill the value half of ``scores``: the posterior over full periods, the year, the company's share."""
     score_year(row, day, rules, scores)
-    known_negative_ppm(rules, scores)
+    _score_negative(rules, scores)
 
 
 @kernel
@@ -60,20 +61,58 @@ def score_year(row: Row, day: int, rules: Rules, scores: Scores) -> None:
 
 
 @kernel
-def known_negative_ppm(rules: Rules, scores: Scores) -> int:
+def recall_year(row: Row, memo: Memo, day: int, rules: Rules, scores: Scores) -> None:
+    """``score_year``, from the row's memo where that knows it; what is found to last is put into the memo."""
+    until_day = (day // PERIOD_DAYS + 1) * PERIOD_DAYS
+    if memo["until_day"] == until_day:
+        copy_year(memo, scores)
+        return
+    score_year(row, day, rules, scores)
+    if lasts_the_period(row, day, rules, scores):
+        copy_year(scores, memo)
+        memo["until_day"] = until_day
+
+
+@kernel
+def copy_year(of: Memo | Scores, to: Memo | Scores) -> None:
+    """Copy the ``YEAR`` scores."""
+    to["p_negative_ppm"] = of["p_negative_ppm"]
+    to["year_cents"] = of["year_cents"]
+    to["net_year_cents"] = of["net_year_cents"]
+    to["raw_net_year_cents"] = of["raw_net_year_cents"]
+    to["company_cents"] = of["company_cents"]
+    to["company_ppm"] = of["company_ppm"]
+    to["periods"] = of["periods"]
+    to["contacts"] = of["contacts"]
+    to["contact_periods"] = of["contact_periods"]
+    to["year_contacts"] = of["year_contacts"]
+    to["revenue_year_cents"] = of["revenue_year_cents"]
+    to["invested_cents"] = of["invested_cents"]
+    to["awaited_cents"] = of["awaited_cents"]
+    to["fee_cover_ppm"] = of["fee_cover_ppm"]
+
+
+@kernel
+def known_negative_ppm(row: Row, day: int, rules: Rules, scores: Scores) -> int:
     """The chance that the mean net is below zero, computed at its first use after ``score_year``."""
     if scores["p_negative_ppm"] == NEVER:
-        n = int(scores["periods"])
-        negative, _ = destroyer_posterior(
-            scores["period_net_cents"][PERIODS - 1 - n :],
-            n,
-            float(rules["value_prior_mean_cents"]),
-            float(rules["value_prior_variance_cents2"]),
-            float(rules["value_prior_weight"]),
-            float(rules["value_prior_freedom"]),
-        )
-        scores["p_negative_ppm"] = to_ppm(negative)
+        judge_nets(row, day, rules, scores)
+        _score_negative(rules, scores)
     return int(scores["p_negative_ppm"])
+
+
+@kernel
+def _score_negative(rules: Rules, scores: Scores) -> None:
+    n = int(scores["periods"])
+    negative, _ = destroyer_posterior(
+        scores["period_net_cents"][PERIODS - 1 - n :],
+        n,
+        float(rules["value_prior_mean_cents"]),
+        float(rules["value_prior_variance_cents2"]),
+        float(rules["value_prior_weight"]),
+        float(rules["value_prior_freedom"]),
+    )
+    scores["p_negative_ppm"] = to_ppm(negative)
 
 
 @kernel

@@ -2,11 +2,15 @@
 
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kernels import churn, evidence
-from kernels._jit import kernel
+from kernels._jit import allocating, kernel
 from kernels.alive import hazard_per_day, silence_step
 from kernels.elementary import round_half_even
 from kernels.shapes import Row, Rules
+from schemas.codes import DECAYED
 from schemas.state import NEVER
 
 DAY_MS: Final = 86_400_000
@@ -26,17 +30,22 @@ def hazard(row: Row, at_ms: int, rules: Rules) -> float:
 
 
 @kernel
-def usual_risk(usual: float, chance: float, rules: Rules) -> float:
+def usual_risk(usual: float, chance: float, fade: float) -> float:
     """The customer's own usual risk, an exponentially weighted mean; the first midnight's risk begins it."""
-    if usual == 0.0:
-        return chance
-    fade = evidence.daily_factor(float(rules["best_usual_half_life_days"]))
-    return fade * usual + (1.0 - fade) * chance
+    return chance if usual == 0.0 else fade * usual + (1.0 - fade) * chance
+
+
+@allocating
+def settle(row: Row, day: int, rules: Rules) -> None:
+    """Take the step of every midnight after the row's day up to ``day`` (docs/model.md section 3)."""
+    factors = np.empty(evidence.FACTORS)
+    evidence.daily_factors(rules, factors)
+    settle_by(row, day, rules, factors)
 
 
 @kernel
-def settle(row: Row, day: int, rules: Rules) -> None:
-    """Take the step of every midnight after the row's day up to ``day`` (docs/model.md section 3)."""
+def settle_by(row: Row, day: int, rules: Rules, factors: NDArray[np.float64]) -> None:
+    """``settle`` for many rows: with what ``evidence.daily_factors`` gives, computed once."""
     since = int(row["first_purchase_day"])
     if since == NEVER:
         since = int(row["first_day"])
@@ -46,7 +55,7 @@ def settle(row: Row, day: int, rules: Rules) -> None:
         row["risk_day_before_ppm"] = row["risk_day_start_ppm"]
         chance = churn.risk(row, leaving, midnight * DAY_MS, rules)
         row["risk_day_start_ppm"] = to_ppm(chance)
-        row["usual_risk"] = usual_risk(float(row["usual_risk"]), chance, rules)
+        row["usual_risk"] = usual_risk(float(row["usual_risk"]), chance, factors[DECAYED])
         row["odds"] = silence_step(
             float(row["odds"]),
             leaving,
@@ -56,5 +65,5 @@ def settle(row: Row, day: int, rules: Rules) -> None:
             float(rules["churn_rate_shape"]),
             float(rules["churn_rate_scale_weeks"]),
         )
-        evidence.decay_a_day(row, rules)
+        evidence.decay_a_day(row, factors)
         row["day"] = midnight

@@ -20,5 +20,8 @@ Rules = Any
 Scores = Any
 """One ``schemas.state.SCORES``."""
 
+Memo = Any
+"""One ``schemas.state.MEMO``, kept beside the row."""
+
 Records = NDArray[np.void]
 """An array of one of these."""

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import leaf
+from kernels._jit import kernel
 from kernels.letters import byte
 
 Bytes = NDArray[np.uint8]
@@ -20,7 +20,7 @@ VARINT_BYTES: Final = 5
 FAILED: Final = -1
 
 
-@leaf
+@kernel
 def varint(buffer: Bytes, at: int, end: int) -> tuple[int, int]:
     """A zigzag number of up to five bytes and where it is over, ``FAILED`` where it is longer or cut short."""
     total = 0
@@ -35,7 +35,7 @@ def varint(buffer: Bytes, at: int, end: int) -> tuple[int, int]:
     return 0, FAILED
 
 
-@leaf
+@kernel
 def _after_varint(buffer: Bytes, at: int, end: int) -> int:
     """Where the number at ``at``, of up to ten bytes, is over."""
     for _ in range(2 * VARINT_BYTES):
@@ -47,7 +47,7 @@ def _after_varint(buffer: Bytes, at: int, end: int) -> int:
     return FAILED
 
 
-@leaf
+@kernel
 def _part(buffer: Bytes, at: int, end: int) -> tuple[int, int, int]:
     """A key's or value's start, its length (-1: None), and where it is over or ``FAILED``."""
     length, at = varint(buffer, at, end)
@@ -56,7 +56,7 @@ def _part(buffer: Bytes, at: int, end: int) -> tuple[int, int, int]:
     return at, length, at + max(length, 0)
 
 
-@leaf
+@kernel
 def walk(
     buffer: Bytes,
     batches: Numbers,
@@ -114,7 +114,7 @@ def walk(
     return found
 
 
-@leaf
+@kernel
 def _headers_fit(buffer: Bytes, at: int, over: int) -> bool:
     """Whether a record's headers end where the record does."""
     count, at = varint(buffer, at, over)

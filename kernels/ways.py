@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from kernels import cases, trial
-from kernels._jit import kernel
+from kernels._jit import allocating, kernel
 from kernels.attribution import DAY_MS, repair_running
 from kernels.judge import ROOM
 from kernels.relations import appeal_open
@@ -319,7 +319,7 @@ def _keep_smallest(ways: Records, count: int) -> int:
     return kept
 
 
-@kernel
+@allocating
 def find_ways(
     rows: Records, machine: int, now_ms: int, rules: Rules, events: Records, deeds: Records, ways: Records
 ) -> int:  # fmt: skip

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import leaf
+from kernels._jit import kernel
 from kernels.letters import byte, same
 from kernels.shapes import Records
 from schemas.lexicon import NOBODY, PLACES, Lexicon
@@ -16,7 +16,7 @@ Places = NDArray[np.int16]
 SPREAD: Final = 31
 
 
-@leaf
+@kernel
 def _place(family: int, buffer: Bytes, start: int, length: int) -> int:
     """Where the search for a word begins: its family, its length and four of its bytes stirred together.
 
@@ -31,7 +31,7 @@ def _place(family: int, buffer: Bytes, start: int, length: int) -> int:
     return total & (PLACES - 1)
 
 
-@leaf
+@kernel
 def find(
     letters: Bytes, words: Records, places: Places, family: int, buffer: Bytes, start: int, length: int
 ) -> int:
@@ -52,7 +52,7 @@ def find(
     return NOBODY
 
 
-@leaf
+@kernel
 def enter(lexicon: Lexicon) -> None:
     """Fill the index of words."""
     lexicon.places[:] = NOBODY

@@ -114,6 +114,7 @@ _FIELDS = np.dtype(
         ("case_contacts", "<u2", CASES),
         ("case_cause", "<u1", CASES),
         # rings: money of 13 periods of 28 days; contacts of the last 24 hours; of the last 90 days
+        ("hour_head", "<i4"),
         ("period_head", "<i4"),
         ("period_contacts", "<u2", PERIODS),
         ("period_margin_cents", "<i8", PERIODS),
@@ -122,7 +123,6 @@ _FIELDS = np.dtype(
         ("period_aside_cents", "<i8", PERIODS),
         ("period_doubt_cents", "<i8", PERIODS),
         ("period_revenue_cents", "<i8", PERIODS),
-        ("hour_head", "<i4"),
         ("hour_contacts", "<u1", HOURS),
         ("hour_short", "<u1", HOURS),
         ("hour_aside_cents", "<u4", HOURS),
@@ -192,7 +192,7 @@ CUSTOMER = np.dtype([*_FIELDS.descr, ("spare", "u1", (_SPARE,))] if _SPARE else 
 ``spare`` fills the row up to whole words of eight bytes and is always 0.
 """
 
-HOT_BYTES = CUSTOMER.fields["hour_contacts"][1]  # type: ignore[index]
+HOT_BYTES = CUSTOMER.fields["period_contacts"][1]  # type: ignore[index]
 """What a midnight reads of a row at most times: its first so many bytes."""
 
 _UNSET = tuple(name for name in CUSTOMER.names or () if name.endswith(("_day", "_ms", "_head")) or name == "day")
@@ -296,6 +296,20 @@ SCORES = np.dtype(
 """What is concluded from a row at one time; shares and probabilities in parts per million.
 
 ``fee_cover_ppm`` is ``NEVER`` where there are no fees or no cost to cover.
+"""
+
+YEAR = (
+    *("p_negative_ppm", "year_cents", "net_year_cents", "raw_net_year_cents", "company_cents", "company_ppm"),
+    *("periods", "contacts", "contact_periods", "year_contacts", "revenue_year_cents", "invested_cents"),
+    *("awaited_cents", "fee_cover_ppm"),
+)
+"""Scores that read nothing but the year's money and contacts."""
+
+MEMO = np.dtype([*((name, "<i8") for name in YEAR), ("until_day", "<i4"), ("quiet", "<u1"), ("spare", "u1", 11)])
+"""What was concluded of a row, kept beside it so that it need not be computed again; blank is always right.
+
+``until_day``  the end of the period for which the ``YEAR`` scores are known; 0 for none
+``quiet``      1 where it is known that an hour's tick has nothing to conclude
 """
 
 CROSSING = np.dtype(

@@ -14,7 +14,7 @@ from schemas import state
 from schemas.block import EVENT, Block, Source
 from schemas.codes import FIRST_PURCHASE_KIND
 from schemas.events import FIELDS, Type
-from schemas.state import CUSTOMER, blank
+from schemas.state import CUSTOMER, MEMO, blank
 
 FIRST_CAPACITY = 256
 FIRST_NAME_BYTES = 16
@@ -37,6 +37,7 @@ class Arena:
         self._begins = np.zeros(FIRST_CAPACITY + 1, np.int64)
         self._table = np.full(2 * FIRST_CAPACITY, index.FREE, np.int32)
         self.rows = np.repeat(blank(), FIRST_CAPACITY)
+        self.memos = np.zeros(FIRST_CAPACITY, MEMO)
         self.dirty = np.zeros(FIRST_CAPACITY, np.uint8)
 
     def __len__(self) -> int:
@@ -45,8 +46,8 @@ class Arena:
     def slots_of(self, block: Block, wanted: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Whose row each event of the block is; only a wanted event opens a row for someone new (others: -1).
 
-        A slot holds for as long as the arena lives. Opening may replace ``rows`` and ``dirty`` by larger ones:
-        hold the arena, never a view of its rows.
+        A slot holds for as long as the arena lives. Opening may replace ``rows``, ``memos`` and ``dirty`` by
+        larger ones: hold the arena, never a view of its rows.
         """
         self._reserve(min(block.n, block.starts.size), int(block.lengths.sum()))
         return self._slots_of(
@@ -75,6 +76,7 @@ class Arena:
         if (need := self._count + more) > self.rows.size:
             size = max(need, self.rows.size + self.rows.size // GROWTH)
             self.rows = np.concatenate([self.rows, np.repeat(blank(), size - self.rows.size)])
+            self.memos = np.concatenate([self.memos, np.zeros(size - self.memos.size, MEMO)])
             self.dirty = np.concatenate([self.dirty, np.zeros(size - self.dirty.size, np.uint8)])
             self._begins = np.concatenate([self._begins, np.zeros(size + 1 - self._begins.size, np.int64)])
         if (need := int(self._begins[self._count]) + name_bytes) > self._names.size:
@@ -118,6 +120,11 @@ class Arena:
         slot, raw = self.slot(customer), np.frombuffer(value, np.uint8)
         if not sparse.decode(raw, state.HEAD_BYTES, raw.size, _BLANK, self._words()[slot]):
             raise state.LayoutError(state.BROKEN)
+        self.memos[slot] = 0
+
+    def forget(self) -> None:
+        """Nothing concluded of the rows is known any more: the rules are others."""
+        self.memos[:] = 0
 
     def _words(self) -> NDArray[np.uint64]:
         return self.rows.view(np.uint64).reshape(-1, WORDS)

@@ -184,6 +184,7 @@ class Pipeline:
                 settle(self.arena.rows[slot], self.last_tick_ms // DAY_MS, self.policy.record[0])
                 self.arena.dirty[slot] = 1
         self.policy = offered
+        self.arena.forget()
 
     def _rules(self) -> policies.Policy:
         if self.policy is None:
@@ -219,7 +220,8 @@ class Pipeline:
         start = 0
         while start < block.n:
             start, crossed = judge.fold_events(
-                *(self.arena.rows, slots, events, start, verdict, self.last_tick_ms, rules.record),
+                *(self.arena.rows, self.arena.memos, slots, events),
+                *(start, verdict, self.last_tick_ms, rules.record),
                 *(self._scores, self.arena.dirty, self._out, self._copies),
             )
             self._say(self._crossed(crossed), rules, append_ms, outcome)
@@ -232,7 +234,7 @@ class Pipeline:
             start, found = 0, []
             while start < len(self.arena):
                 start, crossed = judge.sweep(
-                    *(self.arena.rows, start, len(self.arena), tick_ms, rules.record),
+                    *(self.arena.rows, self.arena.memos, start, len(self.arena), tick_ms, rules.record),
                     *(self._scores, self.arena.dirty, self._out, self._copies),
                 )
                 found += list(self._crossed(crossed))

@@ -20,7 +20,7 @@ from schemas.block import EVENT
 from schemas.codes import Kind
 from schemas.events import ABSENT, CENTS_MAX, DAY_MS, FIELD, TS_MAX_MS, TS_MIN_MS
 from schemas.policy import SETTINGS, Policy, PolicyError, parse
-from schemas.state import CROSSING, CUSTOMER, MONEY_MOST_CENTS, NEVER, SCORES, blank
+from schemas.state import CROSSING, CUSTOMER, MEMO, MONEY_MOST_CENTS, NEVER, SCORES, blank
 from tests.driver import Driver, feed
 from tests.worlds import START_MS, world
 
@@ -95,7 +95,7 @@ def test_any_row_under_any_policy_has_scores(of_row: int, of_policy: int) -> Non
     row, rules = row_of(of_row), policy_of(of_policy).record
     scores, out = np.zeros(1, SCORES), np.zeros(judge.ROOM, CROSSING)
     crossed = judge.conclude(row[0], START_MS, 0, rules[0], scores[0], out, 0)
-    known_negative_ppm(rules[0], scores[0])
+    known_negative_ppm(row[0], START_MS // DAY_MS, rules[0], scores[0])
     is_sound(scores[0])
     for at in range(crossed):
         is_sound(out[at])
@@ -164,15 +164,15 @@ def test_a_million_events_of_one_customer(kind: Kind) -> None:
     events["kind"], events["ts_ms"] = int(kind), START_MS + np.arange(count)
     events["event_id"] = np.arange(1, count + 1)
     events["amount_cents"] = CENTS_MAX if kind != Kind.CALL_CLOSED else ABSENT
-    rows, scores = blank(), np.zeros(1, SCORES)
+    rows, memos, scores = blank(), np.zeros(1, MEMO), np.zeros(1, SCORES)
     out, copies = np.zeros(256, CROSSING), np.zeros(256, CUSTOMER)
     slots, admitted, dirty = np.zeros(count, np.int64), np.ones(count, np.uint8), np.zeros(1, np.uint8)
     at = 0
     while at < count:
         at, _ = judge.fold_events(
-            *(rows, slots, events, at, admitted, START_MS, parse("").record, scores, dirty, out, copies)
+            *(rows, memos, slots, events, at, admitted, START_MS, parse("").record, scores, dirty, out, copies)
         )
-    known_negative_ppm(parse("").record[0], scores[0])
+    known_negative_ppm(rows[0], START_MS // DAY_MS, parse("").record[0], scores[0])
     is_sound(scores[0])
     assert rows["day_contacts"].max() == (255 if kind == Kind.CALL_CLOSED else 0)
     assert rows["period_contacts"].max() == (65_535 if kind == Kind.CALL_CLOSED else 0)
