@@ -5,14 +5,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import allocating, kernel
-from kernels.digest import xxh64
+from kernels._jit import kernel
 from kernels.shapes import Records
 
 REDELIVERED: Final = 0
 ADMITTED: Final = 1
 FUTURE: Final = 2
 REPEATED: Final = 3
+VERDICTS: Final = 4
 NO_LIMIT: Final = 2**62
 
 
@@ -102,38 +102,3 @@ def admit(
         count += 1
         verdict[i] = ADMITTED
     return count
-
-
-@kernel
-def digests(
-    buffer: NDArray[np.uint8], starts: NDArray[np.int64], lengths: NDArray[np.int64], out: NDArray[np.uint64]
-) -> None:
-    """XXH64 of each text; 0 for the empty text, which stands for an absent field."""
-    for i in range(starts.size):
-        out[i] = xxh64(buffer, starts[i], lengths[i], int(np.uint64(0))) if lengths[i] > 0 else np.uint64(0)
-
-
-@allocating
-def event_digests(
-    buffer: NDArray[np.uint8],
-    starts: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    stream: NDArray[np.uint8],
-    customer: NDArray[np.uint32],
-    event: NDArray[np.uint32],
-    out: NDArray[np.uint64],
-) -> None:
-    """XXH64 of stream byte, customer id, a zero byte and event id: what makes an event the same event."""
-    scratch = np.zeros(256, np.uint8)
-    for i in range(out.size):
-        scratch[0] = stream[i]
-        at = 1
-        for k in range(lengths[customer[i]]):
-            scratch[at] = buffer[starts[customer[i]] + k]
-            at += 1
-        scratch[at] = 0
-        at += 1
-        for k in range(lengths[event[i]]):
-            scratch[at] = buffer[starts[event[i]] + k]
-            at += 1
-        out[i] = xxh64(scratch, 0, at, int(np.uint64(0)))

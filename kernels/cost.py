@@ -25,6 +25,7 @@ CONCESSION: Final = int(Kind.CONCESSION)
 REFERRAL_CREDIT: Final = int(Kind.REFERRAL_CREDIT)
 CHARGEBACK: Final = int(Kind.CHARGEBACK)
 CONTRACT_SIGNED: Final = int(Kind.CONTRACT_SIGNED)
+BY_VOICE: Final = int(Channel.VOICE)
 BY_CHAT: Final = int(Channel.CHAT)
 BY_EMAIL: Final = int(Channel.EMAIL)
 BY_SELF_SERVICE: Final = int(Channel.SELF_SERVICE)
@@ -68,6 +69,19 @@ def contact_cents(event: Event, rules: Rules) -> int:
     return minutes_cents(
         int(rules["cost_voice_fixed_cents"]), int(rules["cost_voice_cents_per_minute"]), handle_ms
     )
+
+
+@kernel
+def contact_channel(event: Event) -> int:
+    """The channel a contact came by, by voice where a call does not say; 0 for what is no contact."""
+    kind = int(event["kind"])
+    if kind == CALL:
+        return int(event["channel"]) if event["channel"] != 0 else BY_VOICE
+    if kind == CHAT:
+        return BY_CHAT
+    if kind == EMAIL:
+        return BY_EMAIL
+    return BY_SELF_SERVICE if kind == SELF_SERVICE else 0
 
 
 @kernel

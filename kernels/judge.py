@@ -13,6 +13,7 @@ from kernels import cases
 from kernels._jit import allocating, fetch_ahead, kernel
 from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, repair_running, settle_cause, waited_too_long
 from kernels.best import conclude_best
+from kernels.cost import contact_channel, cost_cents
 from kernels.economics import worth_telling
 from kernels.evidence import FACTORS, daily_factors
 from kernels.fold import E_LEAVING, E_MISSED, E_REPAIR, fold
@@ -64,15 +65,13 @@ def _conclude_with(
         forget(memo)  # a machine that turns may book costs anew
     else:
         memo["p_negative_ppm"] = scores["p_negative_ppm"]
-    memo["quiet"] = not needs_the_hour(row)
     return after
 
 
 @kernel
 def forget(memo: Memo) -> None:
-    """The row has changed: nothing that was concluded of it is known any more."""
+    """The row has changed: what was concluded of it is not known any more."""
     memo["until_day"] = 0
-    memo["quiet"] = 0
 
 
 @kernel
@@ -117,6 +116,7 @@ def _conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out
 def fold_events(
     rows: Records,
     memos: Records,
+    quiet: NDArray[np.uint8],
     slots: NDArray[np.int64],
     events: Records,
     start: int,
@@ -125,6 +125,7 @@ def fold_events(
     rules: Records,
     scores: Records,
     dirty: NDArray[np.uint8],
+    spent: NDArray[np.int64],
     out: Records,
     copies: Records,
 ) -> tuple[int, int]:
@@ -133,8 +134,10 @@ def fold_events(
     Stops early when ``out`` may not hold another event's crossings; call again from the returned event.
 
     rows      all customers, changed in place, and the memo of each; ``slots`` (n,) says whose each event is
+    quiet     1 for a row that an hour's tick cannot change, as far as is known
     events    (n,) in ledger order; ``admitted`` (n,) 0 for those to pass over
     dirty     1 for every row that was changed
+    spent     what the contacts cost, cents, is added to their channel's place
     out       crossings, ``copies`` the row as it stood right after each
     """
     rule = rules[0]
@@ -159,7 +162,11 @@ def fold_events(
         row["last_event_ms"] = max(int(row["last_event_ms"]), ts_ms)
         moment = fold(row, event, now_ms, rule)
         dirty[slots[i]] = 1
+        quiet[slots[i]] = 0
         forget(memo)
+        channel = contact_channel(event)
+        if channel != 0:
+            spent[channel] += cost_cents(event, rule)
         due = 1 << moment if moment > 0 else 0
         if ts_ms < last_tick_ms:
             row["pending"] = 1
@@ -167,6 +174,7 @@ def fold_events(
             continue
         first = at
         at = _conclude_with(row, memo, now_ms, due, rule, score, out, at)
+        quiet[slots[i]] = not needs_the_hour(row)
         for crossed in range(first, at):
             out[crossed]["slot"] = slots[i]
             out[crossed]["trigger_kind"] = event["kind"]
@@ -231,6 +239,7 @@ def run_timers(row: Row, tick_ms: int, rules: Rules) -> int:
 def sweep(
     rows: Records,
     memos: Records,
+    quiet: NDArray[np.uint8],
     start: int,
     n: int,
     tick_ms: int,
@@ -254,13 +263,13 @@ def sweep(
     for i in range(start, n):
         if at + ROOM > out.size:
             return i, at
+        if quiet[i] != 0 and not midnight:
+            continue
         row, memo = rows[i], memos[i]
         if midnight:
             fetch_ahead(rows[min(i + 1, n - 1)], HOT_BYTES)
-        elif memo["quiet"] != 0:
-            continue
         if row["day"] == NEVER or not (midnight or needs_the_hour(row)):
-            memo["quiet"] = 1
+            quiet[i] = 1
             continue
         settle_by(row, tick_ms // DAY_MS, rule, factors)
         due = run_timers(row, tick_ms, rule)
@@ -277,6 +286,7 @@ def sweep(
         # An event may be ahead of the tick; what it concluded is not concluded again in its past.
         now_ms = max(tick_ms, int(row["last_event_ms"]))
         at = _conclude_with(row, memo, now_ms, due, rule, score, out, at)
+        quiet[i] = not needs_the_hour(row)
         if at > first or calm_ms != row["risk_calm_since_ms"] or quiet_ms != row["hold_calm_since_ms"]:
             dirty[i] = 1
         if news_ms != row["news_told_ms"] or good_ms != row["value_good_since_ms"]:

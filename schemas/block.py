@@ -16,6 +16,7 @@ Text 0 is always the empty text. A control entry is ``magic 4s | version u2 | co
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.codes import Answer, Control
-from schemas.events import ABSENT, FIELDS, PPM, TEXT_MAX, Event, Type
+from schemas.events import ABSENT, FIELDS, PPM, TEXT_MAX, Event, Field, Type
 
 EVENTS_MAGIC = b"WLB1"
 CONTROL_MAGIC = b"WLC1"
@@ -47,6 +48,34 @@ EVENT = np.dtype(
     + [("source", "<u2"), ("offset", "<i8")]
 )
 """One decoded event as kernels read it: texts are 64-bit digests (0 where absent)."""
+
+
+NAMED = ("sku", "reason", "fault_id")
+"""Texts whose names are kept of the events of cases and of known faults."""
+NAMED_EVERYWHERE = ("floor", "skill", "product_line")
+"""Texts whose names are kept of any event: few each."""
+
+FIELD_SHAPE = np.dtype(
+    [(name, "<i8") for name in ("width", "at", "text", "signed", "absent", "low", "high", "named", "everywhere")]
+)
+"""A field as ``kernels.apart`` needs to know it: its bytes in a column and place in an ``EVENT``, its bounds."""
+
+
+def _shape(one: Field) -> tuple[int, ...]:
+    dtype, scale = np.dtype(one.dtype), PPM if one.type is Type.RATIO else 1
+    low, high = (0, max(Answer)) if one.type is Type.BOOLEAN else (one.low * scale, one.high * scale)
+    at = EVENT.fields[one.name][1]  # type: ignore[index]
+    text = one.type is Type.TEXT
+    named = one.name in NAMED
+    return dtype.itemsize, at, text, dtype.kind == "i", one.absent, low, high, named, one.name in NAMED_EVERYWHERE
+
+
+FIELD_SHAPES = np.array([_shape(one) for one in FIELDS], FIELD_SHAPE)
+
+BLANK_EVENT = np.zeros(1, EVENT)
+"""An event that carries nothing."""
+for _one in FIELDS:
+    BLANK_EVENT[_one.name] = 0 if _one.type is Type.TEXT else _one.absent
 
 
 class BlockError(ValueError):
@@ -162,26 +191,11 @@ def encode_control(control: Control, body: dict[str, Any]) -> bytes:
 
 def decode(raw: bytes) -> Block | Entry:
     """Read one ledger record; every count and length is checked against the bytes at hand."""
-    if raw[:4] == CONTROL_MAGIC:
-        return _decode_control(raw)
-    if raw[:4] != EVENTS_MAGIC or len(raw) < _HEAD.size:
-        raise BlockError("the ledger record is neither a block nor a control entry")
-    _, version, _, n, n_sources, n_texts, text_bytes, present = _HEAD.unpack_from(raw)
-    if version != BLOCK_VERSION:
-        raise BlockError(f"the block has version {version}, this code reads {BLOCK_VERSION}")
-    if not (0 < n <= MAX_EVENTS and 0 < n_sources <= 255 and n_texts > 0 and present >> len(FIELDS) == 0):
-        raise BlockError("the block's head is out of bounds")
-    at = _HEAD.size
+    if is_control(raw):
+        return decode_control(raw)
+    n, n_texts, text_bytes, present, sources, first, at = read_head(raw)
+    n_sources = len(sources)
     dtypes = [(name, dtype) for name, (index, dtype, _) in _COLUMNS.items() if present >> index & 1]
-    width = 5 + sum(dtype.itemsize for _, dtype in dtypes)
-    if len(raw) != at + n_sources * _SOURCE.size + n * width + 2 * n_texts + text_bytes:
-        raise BlockError("the block's length does not match its head")
-    sources, first = [], []
-    for _ in range(n_sources):
-        topic, partition, offset = _SOURCE.unpack_from(raw, at)
-        sources.append(Source(UUID(bytes=topic), partition))
-        first.append(offset)
-        at += _SOURCE.size
     source = np.frombuffer(raw, "u1", n, at)
     above = np.frombuffer(raw, "<u4", n, at + n)
     if int(source.max()) >= n_sources:
@@ -201,7 +215,7 @@ def decode(raw: bytes) -> Block | Entry:
     _check_bounds(columns)
     starts = at + 2 * n_texts + np.cumsum(lengths) - lengths
     offset = np.array(first, np.int64)[source] + above
-    return Block(n, tuple(sources), source, offset, columns, np.frombuffer(raw, np.uint8), starts, lengths)
+    return Block(n, sources, source, offset, columns, np.frombuffer(raw, np.uint8), starts, lengths)
 
 
 def _check_bounds(columns: dict[str, NDArray[Any]]) -> None:
@@ -221,7 +235,55 @@ def _check_bounds(columns: dict[str, NDArray[Any]]) -> None:
         raise BlockError("an event of the block lacks its time")
 
 
-def _decode_control(raw: bytes) -> Entry:
+def is_control(raw: bytes) -> bool:
+    """Whether a ledger record says that it is a control entry."""
+    return raw[:4] == CONTROL_MAGIC
+
+
+class Head(NamedTuple):
+    """What a block's beginning says; ``first`` is each source's first offset, ``end`` where the columns begin."""
+
+    n: int
+    texts: int
+    text_bytes: int
+    present: int
+    sources: tuple[Source, ...]
+    first: list[int]
+    end: int
+
+
+@lru_cache(4096)
+def _source(topic: bytes, partition: int) -> Source:
+    """One object for a source however often it is named: to make a UUID takes longer than all the rest."""
+    return Source(UUID(bytes=topic), partition)
+
+
+def read_head(raw: bytes) -> Head:
+    """The head and the sources of a block, whose length is then as they say. Raises ``BlockError``."""
+    if raw[:4] != EVENTS_MAGIC or len(raw) < _HEAD.size:
+        raise BlockError("the ledger record is neither a block nor a control entry")
+    _, version, _, n, n_sources, n_texts, text_bytes, present = _HEAD.unpack_from(raw)
+    if version != BLOCK_VERSION:
+        raise BlockError(f"the block has version {version}, this code reads {BLOCK_VERSION}")
+    if not (0 < n <= MAX_EVENTS and 0 < n_sources <= 255 and n_texts > 0 and present >> len(FIELDS) == 0):
+        raise BlockError("the block's head is out of bounds")
+    width = 5 + _width(present)
+    if len(raw) != _HEAD.size + n_sources * _SOURCE.size + n * width + 2 * n_texts + text_bytes:
+        raise BlockError("the block's length does not match its head")
+    end = _HEAD.size + n_sources * _SOURCE.size
+    found = list(_SOURCE.iter_unpack(raw[_HEAD.size : end]))
+    sources = tuple(_source(topic, partition) for topic, partition, _ in found)
+    return Head(n, n_texts, text_bytes, present, sources, [offset for _, _, offset in found], end)
+
+
+@lru_cache(4096)
+def _width(present: int) -> int:
+    """Bytes of an event in the columns that are there."""
+    return sum(dtype.itemsize for index, dtype, _ in _COLUMNS.values() if present >> index & 1)
+
+
+def decode_control(raw: bytes) -> Entry:
+    """Read one control entry. Raises ``BlockError``."""
     if len(raw) < _CONTROL.size:
         raise BlockError("the control entry is cut short")
     _, version, control = _CONTROL.unpack_from(raw)

@@ -82,7 +82,7 @@ class CurvePart:
 
     def insight(self) -> Insight:
         """The record that is sent."""
-        return Insight(self.key, bytes(msgpack.packb({"version": VERSION, **asdict(self)})))
+        return Insight(self.key, bytes(msgpack.packb({"version": VERSION, **_as_map(self)})))
 
     @classmethod
     def read(cls, value: bytes) -> "CurvePart":
@@ -124,7 +124,7 @@ class Problem:
 
     def as_map(self) -> dict[str, Any]:
         """The problem as the map that is sent."""
-        return {"version": VERSION, **asdict(self)}
+        return {"version": VERSION, **_as_map(self)}
 
     def insight(self, partition: int) -> Insight:
         """The record that ``partition`` sends."""
@@ -169,6 +169,11 @@ class WinBack:
             Prospect(**{**one, "reasons": tuple(one["reasons"])}) for one in body["prospects"]
         )
         return cls(**body)
+
+
+def _as_map(one: "CurvePart | Problem") -> dict[str, Any]:
+    """Its fields by name; as ``dataclasses.asdict``, which copies every number of a curve."""
+    return {name: getattr(one, name) for name in one.__dataclass_fields__}
 
 
 def problem_key(partition: int, problem: int) -> bytes:

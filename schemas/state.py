@@ -305,11 +305,10 @@ YEAR = (
 )
 """Scores that read nothing but the year's money and contacts."""
 
-MEMO = np.dtype([*((name, "<i8") for name in YEAR), ("until_day", "<i4"), ("quiet", "<u1"), ("spare", "u1", 11)])
+MEMO = np.dtype([*((name, "<i8") for name in YEAR), ("until_day", "<i4"), ("spare", "u1", 12)])
 """What was concluded of a row, kept beside it so that it need not be computed again; blank is always right.
 
-``until_day``  the end of the period for which the ``YEAR`` scores are known; 0 for none
-``quiet``      1 where it is known that an hour's tick has nothing to conclude
+``until_day`` is the end of the period for which they are known; 0 for none.
 """
 
 CROSSING = np.dtype(

@@ -1,7 +1,4 @@
-"""Customer ids become row numbers here once, and names again once in ``alerts``.
-
-Also where a block's texts turn into digests, so that kernels only ever see numbers.
-"""
+"""Customer ids become row numbers here once, and names again once in ``alerts``."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,12 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import admit, index, sparse
+from kernels import index, sparse
 from schemas import state
-from schemas.block import EVENT, Block, Source
-from schemas.codes import FIRST_PURCHASE_KIND
-from schemas.events import FIELDS, Type
 from schemas.state import CUSTOMER, MEMO, blank
+from streams.opened import Opened
 
 FIRST_CAPACITY = 256
 FIRST_NAME_BYTES = 16
@@ -38,21 +33,20 @@ class Arena:
         self._table = np.full(2 * FIRST_CAPACITY, index.FREE, np.int32)
         self.rows = np.repeat(blank(), FIRST_CAPACITY)
         self.memos = np.zeros(FIRST_CAPACITY, MEMO)
+        self.quiet = np.zeros(FIRST_CAPACITY, np.uint8)
         self.dirty = np.zeros(FIRST_CAPACITY, np.uint8)
 
     def __len__(self) -> int:
         return self._count
 
-    def slots_of(self, block: Block, wanted: NDArray[np.uint8]) -> NDArray[np.int64]:
+    def slots_of(self, block: Opened, wanted: NDArray[np.uint8]) -> NDArray[np.int64]:
         """Whose row each event of the block is; only a wanted event opens a row for someone new (others: -1).
 
-        A slot holds for as long as the arena lives. Opening may replace ``rows``, ``memos`` and ``dirty`` by
-        larger ones: hold the arena, never a view of its rows.
+        A slot holds for as long as the arena lives. Opening may replace ``rows`` and what stands
+        beside them by larger arrays: hold the arena, never a view of its rows.
         """
-        self._reserve(min(block.n, block.starts.size), int(block.lengths.sum()))
-        return self._slots_of(
-            *(block.buffer, block.starts, block.lengths, block.column("customer_id").astype(np.uint32), wanted)
-        )
+        self._reserve(min(block.customer.size, block.starts.size), int(block.lengths.sum()))
+        return self._slots_of(block.raw, block.starts, block.lengths, block.customer, wanted)
 
     def slot(self, customer: bytes) -> int:
         """Give the customer's row number, opening a blank row for anyone new."""
@@ -77,6 +71,7 @@ class Arena:
             size = max(need, self.rows.size + self.rows.size // GROWTH)
             self.rows = np.concatenate([self.rows, np.repeat(blank(), size - self.rows.size)])
             self.memos = np.concatenate([self.memos, np.zeros(size - self.memos.size, MEMO)])
+            self.quiet = np.concatenate([self.quiet, np.zeros(size - self.quiet.size, np.uint8)])
             self.dirty = np.concatenate([self.dirty, np.zeros(size - self.dirty.size, np.uint8)])
             self._begins = np.concatenate([self._begins, np.zeros(size + 1 - self._begins.size, np.int64)])
         if (need := int(self._begins[self._count]) + name_bytes) > self._names.size:
@@ -121,33 +116,15 @@ class Arena:
         if not sparse.decode(raw, state.HEAD_BYTES, raw.size, _BLANK, self._words()[slot]):
             raise state.LayoutError(state.BROKEN)
         self.memos[slot] = 0
+        self.quiet[slot] = 0
 
     def forget(self) -> None:
         """Nothing concluded of the rows is known any more: the rules are others."""
         self.memos[:] = 0
+        self.quiet[:] = 0
 
     def _words(self) -> NDArray[np.uint64]:
         return self.rows.view(np.uint64).reshape(-1, WORDS)
-
-
-def unpack(block: Block, sources: Mapping[Source, int]) -> NDArray[np.void]:
-    """Turn a block into ``n`` events (``EVENT``): texts to digests, sources to the indices given."""
-    digests = np.empty(block.starts.size, np.uint64)
-    admit.digests(block.buffer, block.starts, block.lengths, digests)
-    events = np.zeros(block.n, EVENT)
-    for one in FIELDS:
-        column = block.column(one.name)
-        events[one.name] = digests[column] if one.type is Type.TEXT else column
-    customer = block.column("customer_id")
-    identity = np.empty(block.n, np.uint64)
-    stream = np.where(events["kind"] >= FIRST_PURCHASE_KIND, ord("p"), ord("s")).astype(np.uint8)
-    admit.event_digests(
-        block.buffer, block.starts, block.lengths, stream, customer, block.column("event_id"), identity
-    )
-    events["event_id"] = identity
-    events["source"] = np.array([sources[one] for one in block.sources], np.uint16)[block.source]
-    events["offset"] = block.offset
-    return events
 
 
 class Customers(Mapping[str, NDArray[np.void]]):

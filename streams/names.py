@@ -5,21 +5,17 @@ enters.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.block import Block
+from schemas.block import NAMED, NAMED_EVERYWHERE
+from streams.opened import Opened
 
 SEGMENTS = 64
 MOST = 65_536
 """So many names are kept; with more, a problem or an incident is told by its digest until some are forgotten."""
-
-NAMED = ("sku", "reason", "fault_id")
-EVERYWHERE = ("floor", "skill", "product_line")
-"""Few texts each, and learned from any event: who serves a customer, and what the lines are called."""
 
 
 class Names:
@@ -39,21 +35,23 @@ class Names:
         """The text behind a digest, or the digest in hex where it is not kept."""
         return self._texts.get(digest, f"{digest:016x}")
 
-    def learn(self, block: Block, events: NDArray[np.void], admitted: NDArray[np.bool_]) -> None:
+    def learn(self, block: Opened, admitted: NDArray[np.bool_]) -> None:
         """Take the names from the admitted events of a block."""
-        named = admitted & ((events["case_id"] != 0) | (events["fault_id"] != 0))
-        for names, taken in ((NAMED, named), (EVERYWHERE, admitted)):
-            for name in names:
-                column = block.columns.get(name)
-                if column is not None:
-                    self._learn(block, column[taken], events[name][taken])
-
-    def _learn(self, block: Block, column: NDArray[Any], digests: NDArray[np.uint64]) -> None:
-        texts, where = np.unique(column, return_index=True)
-        for text, digest in zip(texts.tolist(), digests[where].tolist(), strict=True):
-            if text and digest not in self._texts and len(self._texts) < MOST:
+        for text in np.flatnonzero(block.told).tolist():
+            digest = int(block.digests[text])
+            if digest == 0 or digest in self._texts or len(self._texts) >= MOST:
+                continue
+            if self._is_told(block.events[admitted], digest):
                 self._texts[digest] = block.text(text).decode()
                 self._changed.add(digest % SEGMENTS)
+
+    @staticmethod
+    def _is_told(events: NDArray[np.void], digest: int) -> bool:
+        """Whether one of these events names it."""
+        of_problem = events[(events["case_id"] != 0) | (events["fault_id"] != 0)]
+        return any((of_problem[name] == digest).any() for name in NAMED) or any(
+            (events[name] == digest).any() for name in NAMED_EVERYWHERE
+        )
 
     def forget_unless(self, used: Callable[[], set[int]]) -> None:
         """Once half of the room is taken, forget every name that nothing points at any more."""

@@ -15,19 +15,19 @@ from kernels.settle import settle
 from schemas import policy as policies
 from schemas import state
 from schemas.alerts import Alert, DeadLetter, Incident
-from schemas.block import Block, BlockError, Entry, Source, decode
+from schemas.block import Block, BlockError, Entry, Source, decode, decode_control, is_control
 from schemas.codec import encode
-from schemas.codes import Change, Control, Machine, Reason
+from schemas.codes import Change, Channel, Control, Machine, Reason
 from schemas.events import FIELD, Type
 from streams import alerts
-from streams.arena import Arena, Customers, copied, unpack
+from streams.arena import Arena, Customers, copied
 from streams.breaker import Breaker
 from streams.canaries import answer, of_canaries
 from streams.memory import Position, Recent, RestoreError, Snapshot
 from streams.names import Names
+from streams.opened import open_block
 from streams.outcome import Outcome
 from streams.shelf import Produced, Shelf
-from streams.spend import contact_cents
 from streams.survey import Survey
 from streams.ticking import Ticking
 
@@ -71,6 +71,7 @@ class Pipeline:
         self._survey = Survey(partition, partitions, self._names)
         self._moved = False
         self._scores = np.zeros(1, state.SCORES)
+        self._spent = np.zeros(max(Channel) + 1, np.int64)
         self._out = np.zeros(CROSSINGS_ROOM, state.CROSSING)
         self._copies = np.zeros(CROSSINGS_ROOM, state.CUSTOMER)
 
@@ -127,14 +128,14 @@ class Pipeline:
             return outcome
         if record.offset > self.next_offset and self.next_offset > 0:
             raise HoleError(self.next_offset, record.offset)
-        content = decode(record.value)
-        if isinstance(content, Entry):
+        if is_control(record.value):
+            entry = decode_control(record.value)
             try:
-                self._control(content, record.append_ms, outcome)
+                self._control(entry, record.append_ms, outcome)
             except (KeyError, TypeError, ValueError) as error:
-                raise BlockError(f"control entry {content.control.name} cannot be used: {error}") from error
+                raise BlockError(f"control entry {entry.control.name} cannot be used: {error}") from error
         else:
-            self._events(content, record.append_ms, outcome)
+            self._events(record.value, record.append_ms, outcome)
         outcome.incidents = self._breaker.take_told()
         self._position.next_offset = record.offset + 1
         self._moved = True
@@ -194,37 +195,43 @@ class Pipeline:
     def _tolerance_ms(self) -> int:
         return int(self._rules().record["ledger_future_tolerance_minutes"][0]) * MINUTE_MS
 
-    def _events(self, block: Block, append_ms: int | None, outcome: Outcome) -> None:
+    def _events(self, value: bytes, append_ms: int | None, outcome: Outcome) -> None:
         rules = self._rules()
-        sources = {source: self._position.index(source) for source in block.sources}
-        events = unpack(block, sources)
+        block = open_block(value, self._position.index)
+        events = block.events
         latest = admit.NO_LIMIT if append_ms is None else append_ms + self._tolerance_ms()
-        verdict = np.empty(block.n, np.uint8)
+        verdict = np.empty(events.size, np.uint8)
         self._recent.admit(events, self._position.marks, latest, verdict)
-        outcome.applied += int((verdict == admit.ADMITTED).sum())
-        outcome.skipped += int((verdict == admit.REDELIVERED).sum())
-        outcome.duplicates += int((verdict == admit.REPEATED).sum())
-        for i in np.flatnonzero(verdict == admit.FUTURE).tolist():
-            outcome.refused.append(_refusal(block, i))
+        counts = np.bincount(verdict, minlength=admit.VERDICTS).tolist()
+        outcome.applied += counts[admit.ADMITTED]
+        outcome.skipped += counts[admit.REDELIVERED]
+        outcome.duplicates += counts[admit.REPEATED]
+        if counts[admit.FUTURE]:
+            whole = decode(value)
+            assert isinstance(whole, Block)
+            outcome.refused += [_refusal(whole, i) for i in np.flatnonzero(verdict == admit.FUTURE).tolist()]
         admitted = verdict == admit.ADMITTED
-        canary = of_canaries(block)
+        canary = of_canaries(value)
         if canary is not None:
             heard = np.flatnonzero(admitted & canary)
             outcome.applied -= heard.size
-            outcome.answers = [answer(block, at, self.partition) for at in heard.tolist()]
+            outcome.answers = [answer(value, at, self.partition) for at in heard.tolist()]
             admitted &= ~canary
-        verdict[~admitted] = 0
-        slots = self.arena.slots_of(block, verdict)
-        self._names.learn(block, events, admitted)
-        outcome.contact_cents = contact_cents(events, admitted, rules)
+        slots = self.arena.slots_of(block, admitted.view(np.uint8))
+        self._names.learn(block, admitted)
+        self._spent[:] = 0
         start = 0
-        while start < block.n:
+        while start < events.size:
             start, crossed = judge.fold_events(
-                *(self.arena.rows, self.arena.memos, slots, events),
-                *(start, verdict, self.last_tick_ms, rules.record),
-                *(self._scores, self.arena.dirty, self._out, self._copies),
-            )
-            self._say(self._crossed(crossed), rules, append_ms, outcome)
+                self.arena.rows, self.arena.memos, self.arena.quiet, slots, events, start,
+                admitted.view(np.uint8), self.last_tick_ms, rules.record, self._scores, self.arena.dirty,
+                self._spent, self._out, self._copies,
+            )  # fmt: skip
+            if crossed:
+                self._say(self._crossed(crossed), rules, append_ms, outcome)
+        outcome.contact_cents = {
+            Channel(one): int(self._spent[one]) for one in np.flatnonzero(self._spent).tolist()
+        }
 
     def _tick(self, append_ms: int | None, outcome: Outcome) -> None:
         """Run every whole hour that all sources have now passed."""
@@ -234,9 +241,9 @@ class Pipeline:
             start, found = 0, []
             while start < len(self.arena):
                 start, crossed = judge.sweep(
-                    *(self.arena.rows, self.arena.memos, start, len(self.arena), tick_ms, rules.record),
-                    *(self._scores, self.arena.dirty, self._out, self._copies),
-                )
+                    self.arena.rows, self.arena.memos, self.arena.quiet, start, len(self.arena), tick_ms,
+                    rules.record, self._scores, self.arena.dirty, self._out, self._copies,
+                )  # fmt: skip
                 found += list(self._crossed(crossed))
             # What can be saved comes first, within the budget too. Slots differ after a restore, names do not.
             found.sort(key=_urgency)

@@ -84,7 +84,7 @@ class Base:
         self.rules = pipeline.policy.record
         n = len(pipeline.arena)
         self.rows: NDArray[np.void] = np.resize(pipeline.arena.rows[:n], ROWS)
-        self.memos = np.zeros(ROWS, state.MEMO)
+        self.memos, self.quiet = np.zeros(ROWS, state.MEMO), np.zeros(ROWS, np.uint8)
         self.tick_ms = pipeline.last_tick_ms // DAY_MS * DAY_MS
         self.scores = np.zeros(1, state.SCORES)
         self.dirty = np.zeros(ROWS, np.uint8)
@@ -103,7 +103,17 @@ class Base:
         start = 0
         while start < ROWS:
             start, count = judge.sweep(
-                *(self.rows, self.memos, start, ROWS, self.tick_ms, self.rules, self.scores, self.dirty),
+                *(
+                    self.rows,
+                    self.memos,
+                    self.quiet,
+                    start,
+                    ROWS,
+                    self.tick_ms,
+                    self.rules,
+                    self.scores,
+                    self.dirty,
+                ),
                 *(self.out, self.copies),
             )
             self.crossed += count
@@ -116,7 +126,17 @@ class Base:
     def hour(self) -> None:
         """An hour's tick, which concludes only those whom an hour can change."""
         judge.sweep(
-            *(self.rows, self.memos, 0, ROWS, self.tick_ms + HOUR_MS, self.rules, self.scores, self.dirty),
+            *(
+                self.rows,
+                self.memos,
+                self.quiet,
+                0,
+                ROWS,
+                self.tick_ms + HOUR_MS,
+                self.rules,
+                self.scores,
+                self.dirty,
+            ),
             *(self.out, self.copies),
         )
 

@@ -27,13 +27,14 @@ class Judge:
     def __init__(self, row: Any) -> None:
         self.rows = np.zeros(1, state.CUSTOMER)
         self.rows[0] = row
-        self.memos = np.zeros(1, state.MEMO)
+        self.memos, self.quiet = np.zeros(1, state.MEMO), np.zeros(1, np.uint8)
         self.room = (np.zeros(1, state.SCORES), np.zeros(1, np.uint8))
         self.room += (np.zeros(judge.ROOM, state.CROSSING), np.zeros(judge.ROOM, state.CUSTOMER))
 
     def take(self, event: Any) -> None:
         judge.fold_events(
-            self.rows, self.memos, np.zeros(1, np.int64), event, 0, np.ones(1, np.uint8), 0, RULES, *self.room
+            *(self.rows, self.memos, self.quiet, np.zeros(1, np.int64), event, 0, np.ones(1, np.uint8), 0, RULES),
+            *(*self.room[:2], np.zeros(8, np.int64), *self.room[2:]),
         )  # fmt: skip
 
     def left_at(self, machine: int, now_ms: int) -> int:
@@ -42,12 +43,12 @@ class Judge:
             return now_ms
         for midnight in range(now_ms // DAY + 1, now_ms // DAY + DAYS + 2):
             before = self.rows.copy()
-            judge.sweep(self.rows, self.memos, 0, 1, midnight * DAY, RULES, *self.room)
+            judge.sweep(self.rows, self.memos, self.quiet, 0, 1, midnight * DAY, RULES, *self.room)
             if self.rows[0]["state"][machine] != 0:
                 continue
-            self.rows[:], self.memos[:] = before, 0
+            self.rows[:], self.memos[:], self.quiet[:] = before, 0, 0
             for tick_ms in range((max(now_ms, (midnight - 1) * DAY) // HOUR + 1) * HOUR, midnight * DAY + 1, HOUR):
-                judge.sweep(self.rows, self.memos, 0, 1, tick_ms, RULES, *self.room)
+                judge.sweep(self.rows, self.memos, self.quiet, 0, 1, tick_ms, RULES, *self.room)
                 if self.rows[0]["state"][machine] == 0:
                     return tick_ms if tick_ms <= now_ms + DAYS * DAY else state.NEVER
         return state.NEVER

@@ -170,7 +170,8 @@ def test_a_million_events_of_one_customer(kind: Kind) -> None:
     at = 0
     while at < count:
         at, _ = judge.fold_events(
-            *(rows, memos, slots, events, at, admitted, START_MS, parse("").record, scores, dirty, out, copies)
+            *(rows, memos, dirty.copy(), slots, events, at, admitted, START_MS, parse("").record),
+            *(scores, dirty, np.zeros(8, np.int64), out, copies),
         )
     known_negative_ppm(rows[0], START_MS // DAY_MS, parse("").record[0], scores[0])
     is_sound(scores[0])

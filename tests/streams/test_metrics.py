@@ -18,13 +18,10 @@ from faust.types import TP
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
 
-from kernels.cost import contact_cents as of_one
 from schemas.alerts import KINDS
-from schemas.block import EVENT
-from schemas.codes import ALERT_NAMES, STATE_NAMES, Channel, Fault, Kind, Machine
-from schemas.events import ABSENT
+from schemas.codes import ALERT_NAMES, STATE_NAMES, Channel, Fault, Machine
 from schemas.policy import parse
-from streams import census, spend
+from streams import census
 from streams.canary import CanaryMetrics
 from streams.census import Census
 from streams.figures import Figures, ready_to_work
@@ -113,28 +110,25 @@ def test_an_alerts_latency_names_the_alert_as_exemplar(told: Driver) -> None:
     assert shown <= {one.alert_id for one in told.alerts}
 
 
-def test_contacts_cost_by_channel_what_the_kernel_says_of_each() -> None:
-    rng, n = np.random.default_rng(5), 4_000
-    rules = parse("")
-    events = np.zeros(n, EVENT)
-    kinds = [Kind.CALL_CLOSED, Kind.CHAT, Kind.EMAIL, Kind.SELF_SERVICE, Kind.PURCHASE, Kind.RUDE_CALL]
-    events["kind"] = rng.choice([int(one) for one in kinds], n)
-    events["channel"] = np.where(events["kind"] == Kind.CALL_CLOSED, rng.integers(0, 7, n), 0)
-    for name, most in (("handle_ms", 3_600_000), ("cost_cents", 5_000)):
-        events[name] = np.where(rng.random(n) < 0.5, ABSENT, rng.integers(0, most, n))
-    events["cost_cents"][events["kind"] == Kind.SELF_SERVICE] = ABSENT  # it may not be sent with one
-    events["handle_ms"][:500] = rng.integers(0, 200, 500) * 6_000  # halves of a cent
-    admitted = rng.random(n) < 0.9
-    expected: Counter[Channel] = Counter()
-    by_kind = {Kind.CALL_CLOSED: Channel.VOICE, **spend.BY_KIND}
-    for event in events[admitted & np.isin(events["kind"], list(by_kind))]:
-        kind = Kind(int(event["kind"]))
-        cents = rules.record[0]["cost_self_service_cents"] if kind is Kind.SELF_SERVICE else None
-        expected[Channel(int(event["channel"]) or by_kind[kind])] += int(
-            of_one(event, rules.record[0]) if cents is None else cents
-        )
-    assert spend.contact_cents(events, admitted, rules) == expected
-    assert spend.contact_cents(events, np.zeros(n, bool), rules) == {}
+def test_contacts_cost_by_channel_what_the_policy_says() -> None:
+    """By voice where a call does not say; a stated cost replaces the price; nothing else is a contact."""
+    driver, rule = Driver(), parse("").record[0]
+    driver.support("call_closed", handle_ms=90_000)
+    driver.support("call_closed", handle_ms=60_000, channel="chat")
+    driver.support("chat", cost_cents=77)
+    driver.support("email")
+    driver.support("self_service")
+    driver.support("rude_call", observer="qa", handle_ms=60_000)
+    driver.buys("purchase", amount_cents=5_000)
+    spent: Counter[Channel] = Counter()
+    for outcome in driver.outcomes:
+        spent.update(outcome.contact_cents)
+    assert spent == {
+        Channel.VOICE: rule["cost_voice_fixed_cents"] + round(1.5 * rule["cost_voice_cents_per_minute"]),
+        Channel.CHAT: rule["cost_chat_fixed_cents"] + rule["cost_chat_cents_per_minute"] + 77,
+        Channel.EMAIL: rule["cost_email_cents"],
+        Channel.SELF_SERVICE: rule["cost_self_service_cents"],
+    }
 
 
 @pytest.fixture(scope="module")

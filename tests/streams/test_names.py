@@ -8,13 +8,13 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from schemas.block import Block, Source, Sourced, decode, encode_events
+from schemas.block import Source, Sourced, encode_events
 from schemas.codec import decode as decode_event
 from schemas.codec import encode
 from schemas.events import Event
 from streams import names
-from streams.arena import unpack
 from streams.names import Names
+from streams.opened import open_block
 from tests.oracle.hashing import of_text
 
 SOURCE = Source(UUID(int=1), 0)
@@ -27,9 +27,8 @@ def learn(into: Names, *events: dict[str, Any], admitted: bool = True) -> None:
         event = decode_event(raw, purchases=fields["kind"] == "purchase")
         assert isinstance(event, Event), event
         sourced.append(Sourced(SOURCE, number, event))
-    block = decode(encode_events(sourced))
-    assert isinstance(block, Block)
-    into.learn(block, unpack(block, {SOURCE: 0}), np.full(block.n, admitted))
+    block = open_block(encode_events(sourced), lambda _: 0)
+    into.learn(block, np.full(block.events.size, admitted))
 
 
 CALL = {"kind": "call_closed", "case_id": "T", "sku": "lamp", "reason": "dunkel-ü"}
