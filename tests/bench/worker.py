@@ -1,0 +1,256 @@
+"""``make bench-worker``: one whole worker on a real Kafka, from a topic's bytes to committed alerts.
+
+The broker has one core and the worker the other, where there are two. Figures go to ``build/bench.json``; each is
+the median of its runs, with the least and the greatest.
+"""
+
+import argparse
+import json
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from streams.intake import ledger_partition
+from tests.bench.load import events, load
+from tests.broker.deployment import Deployment
+from tests.broker.kafka import Kafka
+
+PARTITIONS = 4
+RESULTS = Path(__file__).resolve().parents[2] / "build" / "bench.json"
+LOOK_S = 0.01
+DEADLINE_S = 600.0
+POLICY = """
+[policy]
+version = 1
+[service]
+budget_per_day = 1000000
+[breaker]
+same_cause = 1000000
+churn_share_per_hour = 1.0
+entries_per_hour = 1000000
+entries_per_day = 1000000
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def pinned(pid: int, core: int) -> None:
+    """Keep a process on one core, where there are two."""
+    if (os.cpu_count() or 1) > 1:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread.name), {core})
+
+
+class Bench:
+    """A deployment whose only worker is measured from outside, by its own metrics and by what is in the topics."""
+
+    def __init__(self, kafka: Kafka, name: str, logs: Path, **settings: str) -> None:
+        self.port = free_port()
+        self.logs = logs / name
+        self.logs.mkdir()
+        self.deployment = Deployment(
+            kafka.bootstrap, f"{name}-", self.logs, ledger_partitions=str(PARTITIONS),
+            source_partitions=str(PARTITIONS), session_timeout_s="30", metrics_port=str(self.port), **settings,
+        )  # fmt: skip
+        self.kafka = kafka
+        self.worker: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> float:
+        """Start the worker; when it was started."""
+        begun = time.perf_counter()
+        self.worker = self.deployment.start()
+        pinned(self.worker.pid, 1)
+        assert self.kafka.pid is not None
+        pinned(self.kafka.pid, 0)
+        return begun
+
+    def stop(self) -> None:
+        assert self.worker is not None
+        self.worker.terminate()
+        self.worker.wait(60)
+
+    def _get(self, path: str) -> str:
+        with (
+            suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer,
+        ):
+            return str(answer.read().decode())
+        return ""
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        found = re.findall(rf"^{name}(?:\{{[^}}]*\}})? ([0-9.e+-]+)$", self._get("/metrics"), re.MULTILINE)
+        return sum(map(float, found))
+
+    def until(self, what: str, holds: Any) -> float:
+        """When it first holds."""
+        end = time.perf_counter() + DEADLINE_S
+        while not holds():
+            assert self.worker is not None
+            assert self.worker.poll() is None, f"the worker ended before {what}:\n{self.deployment.log()[-2000:]}"
+            assert time.perf_counter() < end, f"not {what}"
+            time.sleep(LOOK_S)
+        return time.perf_counter()
+
+    def rss_mb(self, which: str = "VmRSS") -> float:
+        assert self.worker is not None
+        status = Path(f"/proc/{self.worker.pid}/status").read_text(encoding="ascii")
+        return int(re.search(rf"^{which}:\s+(\d+) kB", status, re.MULTILINE)[1]) / 1024  # type: ignore[index]
+
+    def committed(self) -> bool:
+        """Whether the group has committed the ledger to its end."""
+        names = self.deployment.config.topics
+        asked = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": self.deployment.config.app_id})
+        try:
+            places = [TopicPartition(names.ledger, at) for at in range(PARTITIONS)]
+            said = {one.partition: one.offset for one in asked.committed(places, 10)}
+            return all(said[one.partition] >= asked.get_watermark_offsets(one, 10)[1] for one in places)
+        finally:
+            asked.close()
+
+
+@contextmanager
+def bench(kafka: Kafka, name: str, logs: Path, **settings: str) -> Iterator[Bench]:
+    one = Bench(kafka, name, logs, **settings)
+    with one.deployment:
+        yield one
+
+
+def produce(one: Bench, count: int, customers: int, *, everyone: bool = False) -> None:
+    """The load into the source topics, in order of time."""
+    producer = Producer(
+        {"bootstrap.servers": one.kafka.bootstrap, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000}
+    )
+    topics = one.deployment.config.topics
+    for number, (bought, key, value) in enumerate(events(load(count, customers, everyone=everyone))):
+        topic = topics.purchases if bought else topics.support_calls
+        while True:
+            try:
+                producer.produce(topic, value, key, ledger_partition(key.decode(), PARTITIONS))
+                break
+            except BufferError:
+                producer.poll(0.05)
+        if number % 1_000 == 0:
+            producer.poll(0)
+    producer.flush(120)
+
+
+def throughput(kafka: Kafka, logs: Path, run: int, count: int, customers: int) -> dict[str, float]:
+    """A backlog of 90 days worked off: judged, and committed; then the same state taken up by a new process."""
+    with bench(kafka, f"load{run}", logs, source_clock="wall") as one:
+        produce(one, count, customers)
+        started = one.start()
+        first = one.until("begun", lambda: one.metric("whaleline_judged_events_total") > 0)
+        judged = one.until("judged", lambda: one.metric("whaleline_judged_events_total") >= count)
+        found = {"eps": count / (judged - first), "start_to_first_event_s": first - started}
+        committed = one.until("committed", one.committed)
+        found["eps_committed"] = count / (committed - first)
+        found["peak_rss_mb"] = one.rss_mb("VmHWM")
+        one.stop()
+        started = one.start()
+        ready = one.until("ready again", lambda: "ok" in one._get("/readyz").lower())
+        found["restart_to_ready_s"] = ready - started
+        found["rss_after_restart_mb"] = one.rss_mb()
+        restored = [
+            (int(rows), float(seconds))
+            for rows, seconds in re.findall(r"(\d+) records restored in ([0-9.]+) s", one.deployment.log())
+        ][-PARTITIONS:]
+        found["restored_records"] = sum(rows for rows, _ in restored)
+        found["restored_records_per_s"] = found["restored_records"] / max(seconds for _, seconds in restored)
+        one.stop()
+        return found
+
+
+def latency(kafka: Kafka, logs: Path, run: int, rate: int, seconds: float) -> dict[str, float]:
+    """From the producer's send to the alert at a reader of committed records, at a steady rate."""
+    policy = logs / "quiet-breaker.toml"
+    policy.write_text(POLICY, encoding="utf-8")
+    name = f"lat{run}-{rate}"
+    with bench(kafka, name, logs, source_clock="wall", policy=str(policy)) as one:
+        one.start()
+        one.until("ready", lambda: "ok" in one._get("/readyz").lower())
+        sender = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.pace", kafka.bootstrap, f"{name}-",
+             str(rate), str(seconds)],
+            stdout=subprocess.PIPE,
+        )  # fmt: skip
+        out, _ = sender.communicate(timeout=seconds + 120)
+        found: dict[str, float] = json.loads(out)
+        found["rss_mb"] = one.rss_mb()
+        one.stop()
+        return found
+
+
+def spread(runs: list[dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Of each figure the median, the least and the greatest."""
+    return {
+        name: {
+            "median": round(statistics.median(one[name] for one in runs), 2),
+            "least": round(min(one[name] for one in runs), 2),
+            "greatest": round(max(one[name] for one in runs), 2),
+        }
+        for name in runs[0]
+    }
+
+
+def show(title: str, figures: dict[str, dict[str, float]]) -> None:
+    print(f"\n{title}")
+    for name, one in figures.items():
+        print(f"  {name:28} {one['median']:14,.1f}   {one['least']:12,.1f} to {one['greatest']:,.1f}")
+
+
+def keep(section: str, figures: object) -> None:
+    """Put a section into the results file, beside the others."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    held = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    RESULTS.write_text(json.dumps(held | {section: figures}, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Throughput of a backlog, and delay at steady rates; no figure for a machine that did something else."""
+    asked = argparse.ArgumentParser(prog="make bench-worker", description=main.__doc__)
+    asked.add_argument("--events", type=int, default=1_000_000, help="events of the backlog")
+    asked.add_argument("--customers", type=int, default=100_000, help="customers they belong to")
+    asked.add_argument("--runs", type=int, default=3, help="runs of each, of which the median counts")
+    asked.add_argument(
+        "--rates", default="2000,20000", help="events a second to measure the delay at; empty for none"
+    )
+    asked.add_argument("--seconds", type=float, default=20.0, help="how long each rate goes on")
+    said = asked.parse_args()
+    with Kafka() as kafka, tempfile.TemporaryDirectory(prefix="whaleline-bench-") as home:
+        logs = Path(home)
+        if said.events:
+            runs = []
+            for run in range(said.runs):
+                runs.append(throughput(kafka, logs, run, said.events, said.customers))
+                print(json.dumps({name: round(value, 1) for name, value in runs[-1].items()}), flush=True)
+            show(f"A backlog of {said.events:,} events of {said.customers:,} customers", spread(runs))
+            keep("worker", {"events": said.events, "customers": said.customers, **spread(runs)})
+        delays = {}
+        for rate in map(int, filter(None, said.rates.split(","))):
+            runs = [latency(kafka, logs, run, rate, said.seconds) for run in range(said.runs)]
+            delays[str(rate)] = spread(runs)
+            show(f"From send to alert at {rate:,} events a second", delays[str(rate)])
+        if delays:
+            keep("latency", delays)
+
+
+if __name__ == "__main__":
+    main()
