@@ -34,7 +34,10 @@ MOST_SHOWN = 500
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Why a card stands where it does. ``lead`` is the index of the alert that the card is headed by."""
+    """Why a card stands where it does, and until when by itself (``changes_ms``, None: for good).
+
+    ``lead`` is the index of the alert that the card is headed by.
+    """
 
     customer_id: str
     floor: str
@@ -44,6 +47,7 @@ class Place:
     owed: bool
     climbed: int
     answer_by_ms: int | None
+    changes_ms: int | None
     sort: tuple[int, int, int, int, str]
 
 
@@ -82,19 +86,24 @@ def place(customer_id: str, one: Standing, now_ms: int) -> Place:
     machines = {one.heard[at].machine for at in up}
     owed = any(it.alert.moment in OWED for it in one.heard[one.began :] if it.machine in machines)
     since = one.waiting_since_ms(now_ms)
-    climbed, answer_by = 0, None
+    climbed, answer_by, changes = 0, None, one.wakes_ms(now_ms)
     if since is not None:
         patience = ANSWER_MS[TIERS[tier]]
         answer_by = since + patience
         # Pleasant news never becomes an emergency, however long it waits.
-        climbed = max(0, now_ms - since) // patience if TIERS[tier] != "good" else 0
+        most = max(1, tier) if TIERS[tier] != "good" else 0
+        climbed = min(most, max(0, now_ms - since) // patience)
+        if climbed < most:
+            changes = min(since + (climbed + 1) * patience, changes or since + (climbed + 1) * patience)
     state = one.state(now_ms)
     risen = max(0, tier - climbed)
     debt = owed and risen == 0
     budgeted = 0 if heard.alert.within_budget or debt else 1
     waits = since if since is not None and debt else 0
     sort = (risen, budgeted, 0 if debt else 1, waits if debt else -money_cents(heard.alert), customer_id)
-    return Place(customer_id, heard.alert.owner, state, TIERS[risen], lead, owed, climbed, answer_by, sort)
+    return Place(
+        customer_id, heard.alert.owner, state, TIERS[risen], lead, owed, climbed, answer_by, changes, sort
+    )
 
 
 def _lead(heard: Sequence[Heard], at: int) -> tuple[int, int, int]:
@@ -103,13 +112,13 @@ def _lead(heard: Sequence[Heard], at: int) -> tuple[int, int, int]:
 
 
 def queue(places: Iterable[Place], budget: int = BUDGET) -> Queue:
-    """Order the cards, each floor's within its budget; debts and cards that are taken are always shown."""
+    """Cut cards in their order to each floor's budget; those that somebody has acknowledged are always shown."""
     shown: list[Place] = []
     beyond: list[Place] = []
     left: dict[str, int] = {}
-    for one in sorted(places, key=lambda one: one.sort):
+    for one in places:
         room = left.setdefault(one.floor, budget)
-        if one.state != "open" or (one.owed and one.tier == "now"):
+        if one.state != "open":
             shown.append(one)
         elif room > 0:
             left[one.floor] = room - 1

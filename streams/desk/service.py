@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 from schemas.block import release_entry
-from streams.clock import monotonic_s, now_ms
+from streams.clock import now_ms
 from streams.config import Config
 from streams.desk import cards, rows
 from streams.desk.access import Caller
@@ -18,10 +18,8 @@ from streams.desk.standing import Standing, Taken, stand
 from streams.desk.view import Change, View
 from streams.intake import ledger_partition
 
-EVERYTHING_S = 5.0
-"""So often time is let pass for every card: those that nobody acknowledged climb."""
-SPACING_S = 0.03
-"""Changes are told together that come within this time."""
+SPACING_S = 0.005
+"""Changes are told together that come within this time, or while the last ones are being told."""
 READ_BACK_S = 5.0
 MOST_TOUCHED = 200
 
@@ -98,15 +96,12 @@ class Desk:
 
     async def _tell(self) -> None:
         """Look at the board whenever something was read, and tell the viewers what is new."""
-        looked_s = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), 1.0)
             self._news.clear()
             if self.reader.caught_up:
-                everything = monotonic_s() - looked_s >= EVERYTHING_S
-                looked_s = monotonic_s() if everything else looked_s
-                change = self.view.look(now_ms(), everything=everything)
+                change = self.view.look(now_ms())
                 self._shown = True
                 status = self.status()
                 if change is not None or status != self._told:

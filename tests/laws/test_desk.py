@@ -97,7 +97,7 @@ def in_turn(logs: dict[tuple[str, int], list[Record]], draw: Any) -> list[Record
 def seen(board: Board, view: View | None = None) -> dict[str, Any]:
     """Everything that a viewer could see of a board, for both roles."""
     view = view or View(board, "USD", budget=2)
-    view.look(NOW_MS, everything=True)
+    view.look(NOW_MS)
     found: dict[str, Any] = {"order": view.order, "beyond": view.beyond, "counts": +view.counts}
     for money in (False, True):
         found |= {f"{one} {money}": view.card(one, NOW_MS, money=money) for one in CUSTOMERS}
@@ -120,9 +120,9 @@ def test_any_order_between_topics_gives_the_same_desk(told: Any, done: Any, data
     one = read(in_turn(logs, data.draw))
     other = Board()
     view = View(other, "USD", budget=2)
-    for record in in_turn(logs, data.draw):
+    for number, record in enumerate(in_turn(logs, data.draw)):
         other.take(record)
-        view.look(NOW_MS - HOUR_MS)
+        view.look(min(NOW_MS, NOW_MS - (30 - number) * HOUR_MS))
     assert seen(one) == seen(other, view)
 
 
@@ -155,7 +155,7 @@ def test_nothing_raised_is_lost(told: Any, done: Any) -> None:
     """A customer with an alert up is in the queue, asleep with an end, or closed by somebody who saw it."""
     board = read(record for log in history(told, done).values() for record in log)
     view = View(board, "USD", budget=1)
-    view.look(NOW_MS, everything=True)
+    view.look(NOW_MS)
     for customer in CUSTOMERS:
         one = board.standing(customer)
         if one is None:
@@ -171,6 +171,19 @@ def test_nothing_raised_is_lost(told: Any, done: Any) -> None:
             assert one.closing is not None
         else:
             assert customer in shown
+
+
+@given(alerts, deeds, st.integers(1, 2))
+def test_no_floor_is_shown_more_than_its_budget(told: Any, done: Any, budget: int) -> None:
+    """What nobody has acknowledged stays within it; what is beyond stands behind what is shown."""
+    board = read(record for log in history(told, done).values() for record in log)
+    view = View(board, "USD", budget=budget)
+    view.look(NOW_MS)
+    shown = [view.places[one] for one in view.order if view.places[one].state == "open"]
+    beyond = [view.places[one] for one in view.beyond]
+    assert len(shown) <= budget
+    assert all(one.sort > other.sort for one in beyond for other in shown)
+    assert not beyond or len(shown) == budget
 
 
 def test_a_fold_by_arrival_would_be_found_out() -> None:

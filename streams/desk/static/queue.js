@@ -15,6 +15,7 @@ const view = {
   shown: [], listed: null, total: 0, selected: null, open: false, beyond: false,
 };
 let rows = new Map();
+let tiers = new Map();
 let list, newer, count, beyond;
 
 /** Draw the page; the way to leave it. */
@@ -116,29 +117,48 @@ async function settle(anew = false) {
 const cardOf = (customer) => store.cards.get(customer) || view.listed?.get(customer);
 
 function draw(anew) {
-  if (anew) rows = new Map();
+  if (anew) {
+    rows = new Map();
+    tiers = new Map();
+    fill(list);
+  }
   const focused = document.activeElement?.dataset?.customer;
   const kept = new Map();
-  const groups = [];
-  let tier = null;
+  const groups = new Map();
   for (const customer of view.shown) {
     const card = cardOf(customer);
     if (!card) continue;
     const row = rows.get(customer) || newRow(customer);
     fillRow(row, card);
     kept.set(customer, row);
-    const heading = view.listed ? "" : card.tier;
-    if (heading !== tier) groups.push([heading, []]);
-    tier = heading;
-    groups.at(-1)[1].push(row);
+    const key = view.listed ? "" : card.tier;
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(row);
   }
   rows = kept;
-  fill(list, groups.map(([key, members]) => h("section", { class: `tier ${key || "plain"}`, "aria-label": TIERS[key] || "Cards" },
-    key ? h("h2", {}, TIERS[key], " ", h("span", { class: "muted" }, String(members.length))) : null,
-    h("ul", {}, members))));
-  if (!kept.size) fill(list, h("p", { class: "empty" }, emptyWords()));
-  if (focused && rows.has(focused)) rows.get(focused).firstChild.focus({ preventScroll: true });
+  for (const key of [...tiers.keys()]) if (!groups.has(key)) tiers.delete(key);
+  inOrder(list, kept.size ? [...groups].map(([key, members]) => tier(key, members)) : [h("p", { class: "empty" }, emptyWords())]);
+  if (focused && rows.has(focused) && document.activeElement !== rows.get(focused).firstChild) rows.get(focused).firstChild.focus({ preventScroll: true });
   refresh();
+}
+
+function tier(key, members) {
+  if (!tiers.has(key)) {
+    const number = h("span", { class: "muted" });
+    const section = h("section", { class: `tier ${key || "plain"}`, "aria-label": TIERS[key] || "Cards" }, key ? h("h2", {}, TIERS[key], " ", number) : null, h("ul", {}));
+    tiers.set(key, { section, number });
+  }
+  const { section, number } = tiers.get(key);
+  if (number.textContent !== String(members.length)) number.textContent = String(members.length);
+  inOrder(section.lastChild, members);
+  return section;
+}
+
+/** Bring children into an order, moving only those that must. */
+function inOrder(parent, wanted) {
+  const keep = new Set(wanted);
+  for (const one of [...parent.children]) if (!keep.has(one)) one.remove();
+  for (const [at, one] of wanted.entries()) if (parent.children[at] !== one) parent.insertBefore(one, parent.children[at] || null);
 }
 
 function emptyWords() {
@@ -193,11 +213,11 @@ function newRow(customer) {
 
 function fillRow(row, card) {
   const button = row.firstChild;
-  const key = JSON.stringify([card, card.customer === view.selected]);
-  if (button.dataset.key === key) return;
-  button.dataset.key = key;
+  const current = card.customer === view.selected;
+  button.setAttribute("aria-current", String(current));
+  if (row.card === card) return;
+  row.card = card;
   button.dataset.state = card.state;
-  button.setAttribute("aria-current", String(card.customer === view.selected));
   fill(button,
     h("span", { class: "title" }, card.title),
     h("span", { class: "who" }, card.customer, card.skill ? h("span", { class: "muted" }, ` · ${card.skill}`) : null),
@@ -216,11 +236,17 @@ export function marks(card) {
   if (card.climbed) out.push(h("span", { class: "mark late" }, "climbed"));
   if (card.answer_by_ms !== null) out.push(h("span", { class: "time", "data-by": card.answer_by_ms }));
   if (card.until_ms) out.push(h("span", { class: "time", "data-until": card.until_ms }));
-  queueMicrotask(times);
+  if (!ticking) {
+    ticking = true;
+    queueMicrotask(times);
+  }
   return out;
 }
 
+let ticking = false;
+
 function times() {
+  ticking = false;
   for (const one of document.querySelectorAll("[data-by]")) {
     const left = Number(one.dataset.by) - now();
     one.textContent = left >= 0 ? `${span(left)} left` : `${span(left)} over`;
