@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench browser eval monitoring-check broker lock clean
+.PHONY: help setup demo test check bench browser eval monitoring-check deploy-check broker lock clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ eval: $(READY) $(EVALUATES) ## judge made-up worlds whose truth is known (ARGS="
 
 monitoring-check: $(READY) ## rules, dashboards and alerts against a real Prometheus (Debian: prometheus prometheus-alertmanager)
 	$(PY) -m tests.monitoring
+
+deploy-check: $(READY) ## deployment files against the validators of whoever reads them (needs Go and kubectl; builds a reader once)
+	$(PY) -m tests.deploy
 
 broker: $(READY) ## run a real Kafka on 127.0.0.1:9092 until Ctrl-C (needs Java 17; ARGS="--port N")
 	$(PY) -m tests.broker.kafka run $(ARGS)

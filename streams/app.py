@@ -140,6 +140,7 @@ def create_app(config: Config, policy: Policy | None = None, metrics: Metrics | 
         broker_max_poll_records=CHUNK_RECORDS,
         broker_check_crcs=not config.embedded_broker,
         broker_commit_interval=COMMIT_EVERY_S,
+        consumer_group_instance_id=config.instance_id or None,
         broker_session_timeout=config.session_timeout_s,
         broker_heartbeat_interval=config.session_timeout_s / 4,
         broker_rebalance_timeout=max(REBALANCE_TIMEOUT_S, config.session_timeout_s),

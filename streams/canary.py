@@ -9,6 +9,8 @@ import itertools
 import logging
 import secrets
 import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiokafka
@@ -51,6 +53,15 @@ class CanaryMetrics:
         for outcome in ("answered", "lost"):
             self.events.labels(outcome)
 
+    def answered(self, seconds: float) -> None:
+        """Count an answer that came after so long."""
+        self.seconds.observe(seconds)
+        self.events.labels("answered").inc()
+
+    def lost(self) -> None:
+        """Count one that did not come."""
+        self.events.labels("lost").inc()
+
 
 def customers(partitions: int) -> list[str]:
     """A canary's customer id for each ledger partition."""
@@ -63,36 +74,68 @@ def customers(partitions: int) -> list[str]:
     raise AssertionError("unreachable")
 
 
-class Canary:
-    """Sends and listens; ``waiting`` holds what was sent and not answered, by event id."""
+@asynccontextmanager
+async def started(client: Any) -> AsyncIterator[Any]:
+    """A client of aiokafka that is stopped whatever happens, a start that fails included."""
+    try:
+        await client.start()
+        yield client
+    finally:
+        await client.stop()
 
-    def __init__(self, config: Config, metrics: CanaryMetrics) -> None:
+
+class Canary:
+    """Sends and listens; ``waiting`` holds what was sent and not answered, by event id.
+
+    ``answered`` hears after how many seconds each answer came, ``lost`` of each that did not.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        answered: Callable[[float], None],
+        lost: Callable[[], None],
+        every_s: float = EVERY_S,
+        lost_s: float = LOST_S,
+    ) -> None:
         if config.source_clock != "wall":
             raise ConfigError(
                 'a canary needs source_clock = "wall": with a recording\'s clock nothing comes in time'
             )
         self.waiting: dict[str, float] = {}
-        self._config, self._metrics = config, metrics
+        self._config, self._answered, self._lost = config, answered, lost
+        self._every_s, self._lost_s = every_s, lost_s
         self._customers = customers(config.ledger_partitions)
 
-    async def run(self, stopping: asyncio.Event, every_s: float = EVERY_S, lost_s: float = LOST_S) -> None:
-        """Send, listen and count until ``stopping``. Raises the client's error if the broker cannot be reached."""
+    async def run(self, stopping: asyncio.Event, until: asyncio.Event | None = None) -> None:
+        """Send and listen until ``stopping``, or until all that was sent before ``until`` is answered or lost.
+
+        Raises the client's error if the broker cannot be reached.
+        """
         brokers = self._config.broker.split(",")
-        producer = aiokafka.AIOKafkaProducer(bootstrap_servers=brokers, acks="all")
-        consumer = aiokafka.AIOKafkaConsumer(
-            self._config.topics.insights, bootstrap_servers=brokers, isolation_level="read_committed"
-        )
-        async with producer, consumer:
-            await consumer.seek_to_end()
-            next_s = monotonic_s()
-            while not stopping.is_set():
-                if monotonic_s() >= next_s:
-                    next_s = monotonic_s() + every_s
-                    await self._send(producer)
-                found = await consumer.getmany(timeout_ms=int(LOOK_S * 1_000))
-                for record in itertools.chain.from_iterable(found.values()):
-                    self.hear(record.key, record.value)
-                self.give_up_on(monotonic_s() - lost_s)
+        async with started(aiokafka.AIOKafkaProducer(bootstrap_servers=brokers, acks="all")) as producer:
+            consumer = aiokafka.AIOKafkaConsumer(
+                self._config.topics.insights, bootstrap_servers=brokers, isolation_level="read_committed"
+            )
+            async with started(consumer):
+                await consumer.seek_to_end()
+                await self._sing(producer, consumer, stopping, until)
+
+    async def _sing(
+        self, producer: Any, consumer: Any, stopping: asyncio.Event, until: asyncio.Event | None
+    ) -> None:
+        next_s = monotonic_s()
+        while not stopping.is_set():
+            enough = until is not None and until.is_set()
+            if enough and not self.waiting:
+                return
+            if monotonic_s() >= next_s and not enough:
+                next_s = monotonic_s() + self._every_s
+                await self._send(producer)
+            found = await consumer.getmany(timeout_ms=int(min(LOOK_S, self._every_s) * 1_000))
+            for record in itertools.chain.from_iterable(found.values()):
+                self.hear(record.key, record.value)
+            self.give_up_on(monotonic_s() - self._lost_s)
 
     async def _send(self, producer: Any) -> None:
         topic = self._config.topics.support_calls
@@ -114,14 +157,13 @@ class Canary:
             return
         begun = self.waiting.pop(msgpack.unpackb(value)["event_id"], None)
         if begun is not None:
-            self._metrics.seconds.observe(monotonic_s() - begun)
-            self._metrics.events.labels("answered").inc()
+            self._answered(monotonic_s() - begun)
 
     def give_up_on(self, before_s: float) -> None:
         """Whatever was sent before then and has no answer is lost."""
         for event_id in [one for one, begun in self.waiting.items() if begun < before_s]:
             del self.waiting[event_id]
-            self._metrics.events.labels("lost").inc()
+            self._lost()
             log.warning("a canary event had no answer: look at the workers and at the broker")
 
 
@@ -129,7 +171,8 @@ def run(config: Config, every_s: float = EVERY_S) -> int:
     """Run a canary until SIGTERM or Ctrl-C; return the exit code."""
     registry = CollectorRegistry()
     health = Health(registry)
-    canary = Canary(config, CanaryMetrics(registry))
+    metrics = CanaryMetrics(registry)
+    canary = Canary(config, metrics.answered, metrics.lost, every_s)
     health.ready = lambda: None
     try:
         server = health.serve(config.metrics_bind, config.metrics_port)
@@ -137,7 +180,7 @@ def run(config: Config, every_s: float = EVERY_S) -> int:
         log.error("the canary cannot answer on port %d: %s", config.metrics_port, error.strerror)
         return int(Exit.CONFIGURATION)
     try:
-        asyncio.run(_until_stopped(canary, every_s))
+        asyncio.run(_until_stopped(canary))
     except aiokafka.errors.KafkaError as error:
         log.error("the canary ended: %s: start it again once the broker answers", type(error).__name__)
         return int(Exit.STUCK)
@@ -147,8 +190,8 @@ def run(config: Config, every_s: float = EVERY_S) -> int:
     return 0
 
 
-async def _until_stopped(canary: Canary, every_s: float) -> None:
+async def _until_stopped(canary: Canary) -> None:
     stopping = asyncio.Event()
     for sign in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(sign, stopping.set)
-    await canary.run(stopping, every_s)
+    await canary.run(stopping)

@@ -3,7 +3,6 @@
 import importlib.metadata
 import importlib.util
 import json
-import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,12 +19,14 @@ from streams.cli_parts import (
     NOT_USABLE,
     PACKAGES,
     config_option,
+    duration,
     examples,
     fail,
     in_a_sentence,
     read_config,
     read_policy,
 )
+from streams.cli_watch import canary, simulate, stress
 
 PROGRESS_S = 0.2
 
@@ -96,16 +97,6 @@ def compile_kernels() -> None:
     click.echo(f"All kernels are compiled: {monotonic_s() - begun:.1f} s.")
 
 
-def _duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
-    """Seconds of ``30``, ``30s``, ``2m`` or ``1h``."""
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)?", text.strip())
-    if found is None or not 0 < float(found[1]) < 1e6:
-        raise click.BadParameter(f"{text!r} is not a duration such as 30s, 2m or 1h")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
-
-
 @main.command(
     epilog=examples(
         "whaleline demo                        until Ctrl-C",
@@ -118,7 +109,7 @@ def _duration(_context: click.Context, _option: click.Parameter, text: str | Non
 @click.option(
     "--for",
     "for_s",
-    callback=_duration,
+    callback=duration,
     metavar="TIME",
     help="End after this time, as in 30s, but not before there was something to see.",
 )
@@ -167,26 +158,6 @@ def worker(config_file: Path | None) -> None:
         from streams.app import run
 
         sys.exit(run(config))
-
-
-@main.command(epilog=examples("whaleline canary --config whaleline.toml", "whaleline canary --every 10s"))
-@config_option
-@click.option(
-    "--every", callback=_duration, default="60s", show_default=True, metavar="TIME", help="How often it sends."
-)
-def canary(config_file: Path | None, every: float) -> None:
-    """Measure the whole way of an event, from outside, until stopped.
-
-    Sends one event into each ledger partition and waits for the judge's answer. The events belong to no customer
-    and count in no figure. Its metrics are served on `metrics_port`, as a worker's are.
-    """
-    with in_a_sentence(NOT_USABLE):
-        config = read_config(config_file)
-        from streams.app import set_up_logging
-        from streams.canary import run
-
-        set_up_logging()
-        sys.exit(run(config, every))
 
 
 def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
@@ -284,7 +255,8 @@ def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int 
         click.echo(json.dumps(counts | found.settings()))
 
 
-for group in (topics, policy, config, ledger, incidents, curve, problems, win_back, desk, labels):
+WATCH = (canary, simulate, stress)
+for group in (topics, policy, config, ledger, incidents, curve, problems, win_back, desk, labels, *WATCH):
     main.add_command(group)
 
 

@@ -1,6 +1,7 @@
 """What every command shares: options, settings, one sentence for each error."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,16 @@ def in_a_sentence(code: int = BAD) -> Iterator[None]:
 def examples(*lines: str) -> str:
     """What stands below a command's options; the mark keeps click from joining the lines."""
     return "\n".join(("\b", "Examples:" if len(lines) > 1 else "Example:", *(f"  {line}" for line in lines)))
+
+
+def duration(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """Seconds of ``30``, ``30s``, ``2m`` or ``1h``."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|h)?", text.strip())
+    if found is None or not 0 < float(found[1]) < 1e6:
+        raise click.BadParameter(f"{text!r} is not a duration such as 30s, 2m or 1h")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
 
 
 def fail(sentence: str, code: int) -> None:

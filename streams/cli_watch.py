@@ -1,0 +1,112 @@
+"""Commands that try a deployment and watch it from outside."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from streams.cli_parts import NOT_USABLE, config_option, duration, examples, fail, in_a_sentence, read_config
+
+BREACH = 1
+"""Exit code of a measure that is not as it must be."""
+
+rate_option = click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), default=50.0, show_default=True, metavar="EVENTS",
+    help="Events a second.",
+)  # fmt: skip
+customers_option = click.option(
+    "--customers", type=click.IntRange(1, 10_000_000), default=2_000, show_default=True,
+    help="How many customers are made up.",
+)  # fmt: skip
+yes_option = click.option("--yes", is_flag=True, help="Yes, made-up customers may be judged in this deployment.")
+
+
+def _quiet() -> None:
+    """Keep the client's own words back: what matters is said in one sentence."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+def _agreed(yes: bool, config_prefixed: bool) -> None:
+    """End with a sentence unless somebody said yes, or the topics have names of their own."""
+    if not (yes or config_prefixed):
+        fail(
+            "made-up customers stay in the figures of the deployment that judges them: use one whose topics "
+            "have a prefix of their own (WHALELINE_TOPICS_PREFIX), or say --yes",
+            2,
+        )
+
+
+@click.command(epilog=examples("whaleline canary --config whaleline.toml", "whaleline canary --every 10s"))
+@config_option
+@click.option(
+    "--every", callback=duration, default="60s", show_default=True, metavar="TIME", help="How often it sends."
+)
+def canary(config_file: Path | None, every: float) -> None:
+    """Measure the whole way of an event, from outside, until stopped.
+
+    Sends one event into each ledger partition and waits for the judge's answer. The events belong to no customer
+    and count in no figure. Its metrics are served on `metrics_port`, as a worker's are.
+    """
+    with in_a_sentence(NOT_USABLE):
+        config = read_config(config_file)
+        from streams.app import set_up_logging
+        from streams.canary import run
+
+        set_up_logging()
+        sys.exit(run(config, every))
+
+
+@click.command(epilog=examples("whaleline simulate --rate 50 --yes", "whaleline simulate --for 10m --yes"))
+@rate_option
+@customers_option
+@click.option("--for", "for_s", callback=duration, metavar="TIME", help="End after this time, as in 10m.")
+@yes_option
+@config_option
+def simulate(rate: float, customers: int, for_s: float | None, yes: bool, config_file: Path | None) -> None:
+    """Let made-up customers call and buy, now and at a steady rate, until stopped."""
+    with in_a_sentence():
+        config = read_config(config_file)
+        _agreed(yes, bool(config.origins.get("topics.prefix")))
+        _quiet()
+        from streams import stress as loads
+
+        click.echo(f"{rate:g} events a second of {customers} made-up customers to {config.broker}", err=True)
+        click.echo(f"{loads.simulate(config, rate, customers, for_s)} events were sent")
+
+
+@click.command(
+    epilog=examples(
+        "whaleline stress --rate 2000 --for 60s --yes",
+        "whaleline stress --rate 500 --p99 2s --json --yes    a check: ends with 1 if p99 is above",
+    )
+)
+@rate_option
+@customers_option
+@click.option("--for", "for_s", callback=duration, default="60s", show_default=True, metavar="TIME",
+              help="For how long.")  # fmt: skip
+@click.option("--p99", callback=duration, default="5s", show_default=True, metavar="TIME",
+              help="The slowest hundredth may take no longer.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
+@yes_option
+@config_option
+def stress(
+    rate: float, customers: int, for_s: float, p99: float, as_json: bool, yes: bool, config_file: Path | None
+) -> None:
+    """Load a deployment with made-up customers, and measure how long an event takes meanwhile.
+
+    Measured is from sending an event to the source topic until a reader has the judge's answer. The exit code is 1
+    if the slowest hundredth takes longer than --p99, if anything is lost, or if the rate could not be offered.
+    """
+    with in_a_sentence():
+        config = read_config(config_file)
+        _agreed(yes, bool(config.origins.get("topics.prefix")))
+        _quiet()
+        from streams import stress as loads
+
+        line, breaches = loads.stress(config, rate, customers, for_s, p99, as_json)
+    click.echo(line)
+    for breach in breaches:
+        click.echo(f"breach: {breach}", err=True)
+    if breaches:
+        sys.exit(BREACH)

@@ -1,0 +1,230 @@
+"""What the deployment files say of us is so: commands, settings, ports, paths, topics, rights and limits."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from deploy.grafana.generate import HERE as DASHBOARDS
+from deploy.kubernetes import generate
+from schemas.policy import parse
+from streams.cli import main
+from streams.config import ENVIRONMENT, RULES, Config, load
+from streams.desk.access import load_access
+from streams.desk.board import READ
+from streams.topics import TopicNames
+from streams.watchdog import STOP_S
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+BASE = DEPLOY / "kubernetes" / "base"
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+HA = yaml.safe_load((ROOT / "compose.ha.yml").read_text(encoding="utf-8"))
+SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = [name for name, service in SERVICES.items() if str(service.get("image", "")).startswith("whaleline")]
+PROBES = {"/livez", "/readyz"}
+
+
+def documents() -> Iterator[dict[str, Any]]:
+    for path in sorted(BASE.glob("*.yaml")):
+        yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
+
+
+def of_kind(*kinds: str) -> list[dict[str, Any]]:
+    return [one for one in documents() if one["kind"] in kinds]
+
+
+def pods() -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (one["metadata"]["name"], one["spec"]["template"]["spec"]) for one in of_kind("StatefulSet", "Deployment")
+    ]
+
+
+def understood(command: list[str]) -> bool:
+    """Whether our command line takes it; nothing is run."""
+    group: click.Command = main
+    rest = list(command)
+    while isinstance(group, click.Group) and rest and rest[0] in group.commands:
+        group = group.commands[rest.pop(0)]
+    try:
+        group.make_context(command[0], rest)
+    except click.ClickException:
+        return False
+    return isinstance(group, click.Group) is False or bool(getattr(group, "invoke_without_command", False))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_command_of_the_compose_file_is_ours(name: str) -> None:
+    assert understood([str(one) for one in SERVICES[name]["command"]])
+
+
+def test_every_command_of_kubernetes_is_ours() -> None:
+    commands = [container["args"] for _, pod in pods() for container in pod["containers"]]
+    assert commands == [["canary"], ["desk"], ["worker"]]
+    assert all(map(understood, commands))
+    assert not understood(["wroker"])
+    assert not understood(["simulate", "--rte", "50"])
+    assert not understood(["topics"])
+
+
+def test_every_setting_is_known_and_usable() -> None:
+    variables = {ENVIRONMENT + key.upper() for key in RULES}
+    for services in (SERVICES, HA["services"]):
+        for service in services.values():
+            environment = service.get("environment", {})
+            ours = {key: str(value) for key, value in environment.items() if key.startswith(ENVIRONMENT)}
+            assert set(ours) <= variables
+            load(None, ours)
+    environment = {**generate.SETTINGS, "WHALELINE_INSTANCE_ID": "whaleline-0"}
+    assert set(environment) <= variables
+    config = load(None, environment)
+    assert config.app_id == generate.APP_ID
+    assert parse((BASE / "policy.toml").read_text(encoding="utf-8")).digest == parse("").digest
+    assert not load_access(str(BASE / "access.toml"), config.desk_bind).open
+
+
+def test_compose_opens_ports_on_loopback_only_and_drops_what_it_can() -> None:
+    for name, service in SERVICES.items():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert name == "kafka" or service["read_only"], name
+        assert re.search(r":v?\d+\.\d+", service["image"]), f"{name} runs whatever is newest"
+    for name in ("worker", "canary", "desk", "prometheus", "alertmanager", "grafana", "kafka"):
+        assert "healthcheck" in SERVICES[name], name
+    for name in ("kafka-2", "kafka-3"):
+        assert HA["services"][name]["cap_drop"] == ["ALL"]
+
+
+def test_the_images_are_the_same_everywhere() -> None:
+    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)
+    assert version is not None
+    image = f"whaleline:{version[1]}"
+    assert {SERVICES[name]["image"] for name in OURS} == {image}
+    containers = [one for _, pod in pods() for one in (*pod["containers"], *pod["initContainers"])]
+    assert {one["image"] for one in containers} == {image}
+
+
+def test_prometheus_finds_the_compose_services_and_grafana_finds_prometheus() -> None:
+    scraped = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
+    jobs = {job["job_name"]: job for job in scraped["scrape_configs"]}
+    for job, service in (("whaleline", "worker"), ("whaleline-canary", "canary")):
+        (found,) = jobs[job]["dns_sd_configs"]
+        assert found["names"] == [service]
+        assert str(found["port"]) == SERVICES[service]["environment"]["WHALELINE_METRICS_PORT"]
+    source = yaml.safe_load(
+        (DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text(encoding="utf-8")
+    )
+    assert source["datasources"][0]["url"] == "http://prometheus:9090"
+    provider = yaml.safe_load(
+        (DEPLOY / "grafana/provisioning/dashboards/whaleline.yml").read_text(encoding="utf-8")
+    )
+    folder = provider["providers"][0]["options"]["path"]
+    assert f"./{DASHBOARDS.relative_to(ROOT)}:{folder}:ro" in SERVICES["grafana"]["volumes"]
+    listed = yaml.safe_load((DEPLOY / "grafana/kustomization.yaml").read_text(encoding="utf-8"))
+    names = {Path(one).name for one in listed["configMapGenerator"][0]["files"]}
+    assert names == {path.name for path in DASHBOARDS.glob("*.json")}
+
+
+@pytest.mark.parametrize("name", generate.FILES)
+def test_what_is_written_for_kubernetes_is_what_the_code_writes(name: str) -> None:
+    written = (generate.HERE / name).read_text(encoding="utf-8")
+    assert written == generate.FILES[name](), "run `python -m deploy.kubernetes.generate`"
+
+
+def test_rights_are_for_what_each_process_touches() -> None:
+    names = TopicNames()
+    everything = {getattr(names, one) for one in names.__dataclass_fields__}
+    assert set(generate.WORKER) == everything - {names.desk_actions}
+    read = {topic for topic, rights in generate.DESK.items() if "Read" in rights}
+    assert read == {getattr(names, role) for role in READ} | {names.customers}
+    assert set(generate.DESK) - read == {names.ledger, names.support_calls}
+    assert names.alerts not in {topic for topic, rights in generate.WORKER.items() if "Read" in rights}
+
+
+def test_scaling_stops_at_the_ledgers_partitions() -> None:
+    scale = yaml.safe_load((generate.HERE / "keda" / "scale.yaml").read_text(encoding="utf-8"))["spec"]
+    config = load(None, generate.SETTINGS)
+    assert scale["maxReplicaCount"] == config.ledger_partitions
+    asked = scale["triggers"][0]["metadata"]
+    assert (asked["topic"], asked["consumerGroup"]) == (config.topics.ledger, config.app_id)
+    assert asked["bootstrapServers"] == config.broker
+
+
+def test_pods_are_locked_down_probed_and_given_time_to_stop() -> None:
+    for name, pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["automountServiceAccountToken"] is False, name
+        for container in (*pod["containers"], *pod["initContainers"]):
+            locked = container["securityContext"]
+            assert locked["readOnlyRootFilesystem"], name
+            assert locked["allowPrivilegeEscalation"] is False, name
+            assert locked["capabilities"] == {"drop": ["ALL"]}, name
+            limits = container["resources"]
+            assert limits["limits"]["memory"] == limits["requests"]["memory"], name
+        (container,) = pod["containers"]
+        ports = {port["name"] for port in container["ports"]}
+        for probe in ("readinessProbe", "livenessProbe"):
+            asked = container[probe]["httpGet"]
+            assert asked["path"] in PROBES, name
+            assert asked["port"] in ports, name
+        assert container["livenessProbe"]["httpGet"]["path"] == "/livez", "a probe of the broker would kill all"
+    worker = dict(pods())["whaleline"]
+    assert worker["terminationGracePeriodSeconds"] > STOP_S
+    startup = worker["containers"][0]["startupProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 900, "a large base is restored for minutes"
+
+
+def test_selectors_select() -> None:
+    labels = {
+        one["metadata"]["name"]: one["spec"]["template"]["metadata"]["labels"]
+        for one in of_kind("StatefulSet", "Deployment")
+    }
+    chosen = [one["spec"]["selector"]["matchLabels"] for one in of_kind("PodDisruptionBudget")]
+    chosen += [one["spec"]["podSelector"]["matchLabels"] for one in of_kind("NetworkPolicy")]
+    chosen += [one["spec"]["selector"] for one in of_kind("Service")]
+    for selector in chosen:
+        assert any(selector.items() <= these.items() for these in labels.values()), selector
+    ports = {
+        port["port"]
+        for one in of_kind("NetworkPolicy")
+        for rule in one["spec"]["ingress"]
+        for port in rule["ports"]
+    }
+    assert ports == {int(generate.SETTINGS["WHALELINE_METRICS_PORT"]), Config().desk_port}
+
+
+def test_every_resource_of_a_kustomization_is_there() -> None:
+    found = [*(DEPLOY / "kubernetes").glob("*/kustomization.yaml"), DEPLOY / "grafana/kustomization.yaml"]
+    assert len(found) == 6
+    for path in found:
+        listed = yaml.safe_load(path.read_text(encoding="utf-8"))
+        files = [*listed.get("resources", []), *listed.get("components", [])]
+        for made in listed.get("configMapGenerator", []):
+            files += [*made.get("files", []), *made.get("envs", [])]
+        assert files
+        for name in files:
+            assert (path.parent / name).exists(), f"{path}: {name}"
+        if path.parent != BASE.parent / "example":
+            beside = {one.name for one in path.parent.glob("*.yaml")} - {"kustomization.yaml"}
+            assert beside <= set(files), f"{path.parent} has files that nobody lists"
+
+
+def test_the_image_is_built_in_two_stages_and_run_by_nobody() -> None:
+    lines = (DEPLOY / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    assert sum(line.startswith("FROM ") for line in lines) == 2
+    assert any(re.fullmatch(r"ARG BASE=python:3\.\d+\.\d+-slim-\w+", line) for line in lines)
+    assert [line for line in lines if line.startswith("USER ")] == ["USER 10001:10001"]
+    compiled = [line for line in lines if "whaleline compile" in line]
+    assert len(compiled) == 1
+    kept = {word.split("=", 1)[1] for line in compiled for word in shlex.split(line) if "NUMBA_CACHE_DIR" in word}
+    assert kept == {"/opt/whaleline/kernels"}
+    copied = {container["command"][2] for _, pod in pods() for container in pod["initContainers"]}
+    assert copied == {"/opt/whaleline/kernels/."}
