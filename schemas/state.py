@@ -211,6 +211,7 @@ class LayoutError(ValueError):
 
 
 HEAD_BYTES = 10
+LAYOUT_BYTES = 2
 _BLANK_BYTES = blank().view(np.uint8)
 
 

@@ -6,21 +6,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels import index, sparse
+from kernels import index, restoring, sparse
 from schemas import state
 from schemas.state import CUSTOMER, MEMO, blank
+from schemas.waiting import Sheaf
 from streams.opened import Opened
+from streams.room import Room
 
 FIRST_CAPACITY = 256
 FIRST_NAME_BYTES = 16
-GROWTH = 2
-"""Room grows by a half: copying stays rare and what is spare stays small."""
 
 AT_ONCE = 1_024
 """Rows written at once."""
 
 WORDS = CUSTOMER.itemsize // state.WORD
 _BLANK = blank().view(np.uint64)
+_HEAD = np.frombuffer(state.head(0)[: state.LAYOUT_BYTES], np.uint8)
 
 
 class Arena:
@@ -28,13 +29,33 @@ class Arena:
 
     def __init__(self) -> None:
         self._count = 0
-        self._names = np.zeros(FIRST_CAPACITY * FIRST_NAME_BYTES, np.uint8)
-        self._begins = np.zeros(FIRST_CAPACITY + 1, np.int64)
         self._table = np.full(2 * FIRST_CAPACITY, index.FREE, np.int32)
-        self.rows = np.repeat(blank(), FIRST_CAPACITY)
-        self.memos = np.zeros(FIRST_CAPACITY, MEMO)
-        self.quiet = np.zeros(FIRST_CAPACITY, np.uint8)
-        self.dirty = np.zeros(FIRST_CAPACITY, np.uint8)
+        self._names = Room(np.uint8, FIRST_CAPACITY * FIRST_NAME_BYTES)
+        self._begins = Room(np.int64, FIRST_CAPACITY + 1)
+        self._rows = Room(CUSTOMER, FIRST_CAPACITY)
+        self._memos = Room(MEMO, FIRST_CAPACITY)
+        self._quiet = Room(np.uint8, FIRST_CAPACITY)
+        self._dirty = Room(np.uint8, FIRST_CAPACITY)
+
+    @property
+    def rows(self) -> Any:
+        """The customers' rows (``CUSTOMER``), with room behind them."""
+        return self._rows.array
+
+    @property
+    def memos(self) -> Any:
+        """What is remembered beside each row (``MEMO``)."""
+        return self._memos.array
+
+    @property
+    def quiet(self) -> Any:
+        """1 for a row that an hour's tick cannot change, as far as is known."""
+        return self._quiet.array
+
+    @property
+    def dirty(self) -> Any:
+        """1 for a row that changed since the last publication."""
+        return self._dirty.array
 
     def __len__(self) -> int:
         return self._count
@@ -60,36 +81,37 @@ class Arena:
         which: NDArray[np.uint32], wanted: NDArray[np.uint8],
     ) -> NDArray[np.int64]:  # fmt: skip
         out, scratch = np.empty(which.size, np.int64), np.empty(starts.size, np.int64)
+        before, (names, begins) = self._count, self._ids()
         self._count = index.slots_of(
-            self._table, self._names, self._begins, self._count, text, starts, lengths, which, wanted, scratch, out
+            self._table, names, begins, before, text, starts, lengths, which, wanted, scratch, out
         )
+        self._words()[before : self._count] = _BLANK
         return out
+
+    def _ids(self) -> tuple[Any, Any]:
+        """All ids one after the other, and where each begins."""
+        return self._names.array, self._begins.array
 
     def _reserve(self, more: int, name_bytes: int) -> None:
         """Make room for ``more`` customers whose ids have ``name_bytes`` together."""
-        if (need := self._count + more) > self.rows.size:
-            size = max(need, self.rows.size + self.rows.size // GROWTH)
-            self.rows = np.concatenate([self.rows, np.repeat(blank(), size - self.rows.size)])
-            self.memos = np.concatenate([self.memos, np.zeros(size - self.memos.size, MEMO)])
-            self.quiet = np.concatenate([self.quiet, np.zeros(size - self.quiet.size, np.uint8)])
-            self.dirty = np.concatenate([self.dirty, np.zeros(size - self.dirty.size, np.uint8)])
-            self._begins = np.concatenate([self._begins, np.zeros(size + 1 - self._begins.size, np.int64)])
-        if (need := int(self._begins[self._count]) + name_bytes) > self._names.size:
-            size = max(need, self._names.size + self._names.size // GROWTH)
-            self._names = np.concatenate([self._names, np.zeros(size - self._names.size, np.uint8)])
+        for room in (self._rows, self._memos, self._quiet, self._dirty):
+            room.reserve(self._count + more)
+        self._begins.reserve(self._count + more + 1)
+        self._names.reserve(int(self._begins.array[self._count]) + name_bytes)
         if 2 * (self._count + more) > self._table.size:
             size = 1 << (2 * (self._count + more) - 1).bit_length()
             self._table = np.full(size, index.FREE, np.int32)
-            index.rebuild(self._table, self._names, self._begins, self._count)
+            index.rebuild(self._table, *self._ids(), self._count)
 
     def customer(self, slot: int) -> bytes:
         """Whose row this is."""
-        return self._names[self._begins[slot] : self._begins[slot + 1]].tobytes()
+        names, begins = self._ids()
+        return bytes(names[begins[slot] : begins[slot + 1]])
 
     def find(self, customer: bytes) -> int | None:
         """The customer's slot, or None for a stranger."""
         text = np.frombuffer(customer, np.uint8)
-        slot = index.find(self._table, self._names, self._begins, text, 0, text.size)
+        slot = index.find(self._table, *self._ids(), text, 0, text.size)
         return None if slot == index.NOBODY else slot
 
     def take_dirty(self, ledger_offset: int) -> list[tuple[bytes, bytes]]:
@@ -115,8 +137,19 @@ class Arena:
         slot, raw = self.slot(customer), np.frombuffer(value, np.uint8)
         if not sparse.decode(raw, state.HEAD_BYTES, raw.size, _BLANK, self._words()[slot]):
             raise state.LayoutError(state.BROKEN)
-        self.memos[slot] = 0
-        self.quiet[slot] = 0
+
+    def restore_rows(self, sheaf: Sheaf, first: int, end: int, skip: int) -> None:
+        """Take back these records' rows; a key is ``skip`` bytes and the customer. Raises ``LayoutError``."""
+        self._reserve(end - first, int(sheaf.key_lengths[first:end].sum()))
+        self._count, at = restoring.take_rows(
+            sheaf.letters, first, end, sheaf.key_starts, sheaf.key_lengths, skip, sheaf.starts, sheaf.lengths,
+            _HEAD, state.HEAD_BYTES, self._table, *self._ids(), self._count, _BLANK, self._words(),
+        )  # fmt: skip
+        if at != end:
+            value = sheaf.value(at)
+            assert value is not None
+            state.check_layout(value)
+            raise state.LayoutError(state.BROKEN)
 
     def forget(self) -> None:
         """Nothing concluded of the rows is known any more: the rules are others."""
@@ -124,7 +157,8 @@ class Arena:
         self.quiet[:] = 0
 
     def _words(self) -> NDArray[np.uint64]:
-        return self.rows.view(np.uint64).reshape(-1, WORDS)
+        words: NDArray[np.uint64] = self.rows.view(np.uint64).reshape(-1, WORDS)
+        return words
 
 
 class Customers(Mapping[str, NDArray[np.void]]):
@@ -137,7 +171,8 @@ class Customers(Mapping[str, NDArray[np.void]]):
         for arena in self._arenas.values():
             slot = arena.find(customer.encode())
             if slot is not None:
-                return arena.rows[slot : slot + 1].copy()
+                row: NDArray[np.void] = arena.rows[slot : slot + 1].copy()
+                return row
         raise KeyError(customer)
 
     def __iter__(self) -> Iterator[str]:

@@ -148,6 +148,10 @@ class Position:
         if key[:1] in OF_THE_STATE:
             self._since_position += 1
 
+    def seen_rows(self, count: int) -> None:
+        """The same for so many rows."""
+        self._since_position += count
+
     def check_whole(self) -> None:
         """Refuse a changelog whose last publication is not whole, at its end or in its middle."""
         if self._missing > 0:

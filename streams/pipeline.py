@@ -19,6 +19,7 @@ from schemas.block import Block, BlockError, Entry, Source, decode, decode_contr
 from schemas.codec import encode
 from schemas.codes import Change, Channel, Control, Machine, Reason
 from schemas.events import FIELD, Type
+from schemas.waiting import Sheaf
 from streams import alerts
 from streams.arena import Arena, Customers, copied
 from streams.breaker import Breaker
@@ -313,6 +314,11 @@ class Pipeline:
         elif key == Survey.KEY:
             self._survey.restore(value)
 
+    def restore_rows(self, sheaf: Sheaf, first: int, end: int) -> None:
+        """``restore`` of many records at once, each of which has a row's key (``ROW_KEY``) and a value."""
+        self._position.seen_rows(end - first)
+        self.arena.restore_rows(sheaf, first, end, len(ROW_KEY))
+
     def restored(self, complete: bool = True) -> None:
         """End a restore. ``complete`` says whether the changelog was read to a proven end.
 
@@ -328,6 +334,7 @@ class Pipeline:
             )
         self._recent.rebuild()
         self._breaker.rebuild()
+        self.arena.forget()
         self._moved = False
 
     def settled_rows(self) -> dict[bytes, NDArray[np.void]]:

@@ -6,14 +6,19 @@ in front of it is all there is, and everything in front of it has been decided (
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import aiokafka
+import numpy as np
 
+from schemas.waiting import Sheaf
 from streams.clock import monotonic_s
+from streams.fetched import keep_whole
 from streams.outbox import NONCE_KEY, REQUEST_TIMEOUT_MS
+from streams.pipeline import ROW_KEY
 from streams.topics import MAX_RECORD_BYTES
+from streams.waiting import sheaf_of
 
 log = logging.getLogger("whaleline")
 
@@ -35,6 +40,9 @@ class Restored(Protocol):
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record, in log order."""
+
+    def restore_rows(self, sheaf: Sheaf, first: int, end: int) -> None:
+        """Take records ``first`` to ``end`` - 1 of a sheaf, all of them rows."""
 
     def restored(self, complete: bool) -> None:
         """Hear that the last one was given."""
@@ -70,6 +78,7 @@ async def restore(
     )
     await consumer.start()
     try:
+        keep_whole(consumer, {topic})
         place = aiokafka.TopicPartition(topic, partition)
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
@@ -89,16 +98,14 @@ async def _read(
     while True:
         found = await consumer.getmany(place, timeout_ms=1_000, max_records=RECORDS)
         now = monotonic_s()
-        for record in found.get(place, ()):
+        for sheaf in _sheaves(found.get(place, ())):
             heard = now
             if first is None:
-                first = record.offset
-            if record.key == NONCE_KEY:
-                if record.value == nonce:
-                    return count
-                continue  # the nonce of an earlier owner
-            into.restore(record.key, record.value)
-            count += 1
+                first = int(sheaf.offsets[0])
+            taken, ended = _take(sheaf, nonce, into)
+            count += taken
+            if ended:
+                return count
         if now - heard > stuck_s:
             raise RestoreStuck(f"{place.topic}/{place.partition} stands still after {count} records")
         if first is not None and now - told >= TELL_EVERY_S:
@@ -110,6 +117,36 @@ async def _read(
                 logged = now
                 _log(place, done, left, eta_s)
         await asyncio.sleep(0)
+
+
+def _sheaves(records: Sequence[Any]) -> list[Sheaf]:
+    """What was fetched, whole; records that came one by one are made a sheaf."""
+    if records and not isinstance(records[0], Sheaf):
+        return [sheaf_of([(one.offset, one.key, one.value) for one in records])]
+    return list(records)
+
+
+def _take(sheaf: Sheaf, nonce: bytes, into: Restored) -> tuple[int, bool]:
+    """Hand records over, rows in runs; how many, and whether the nonce came."""
+    is_row = (sheaf.key_lengths >= len(ROW_KEY)) & (sheaf.lengths >= 0)
+    is_row[is_row] = sheaf.letters[sheaf.key_starts[is_row]] == ROW_KEY[0]
+    count = begin = 0
+    for at in (*np.flatnonzero(~is_row).tolist(), is_row.size):
+        if at > begin:
+            into.restore_rows(sheaf, begin, at)
+            count += at - begin
+        begin = at + 1
+        if at == is_row.size:
+            break
+        key = sheaf.key(at)
+        assert key is not None
+        if key != NONCE_KEY:
+            into.restore(key, sheaf.value(at))
+            count += 1
+        elif sheaf.value(at) == nonce:
+            return count, True
+        # Else it is the nonce of an earlier owner.
+    return count, False
 
 
 def _progress(first: int, end: int | None, position: int) -> tuple[int, int]:

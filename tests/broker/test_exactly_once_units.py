@@ -16,6 +16,7 @@ from schemas.block import Source, Sourced, encode_events, policy_entry, progress
 from schemas.codec import decode, encode
 from schemas.events import Event
 from schemas.insights import Insight
+from schemas.waiting import Sheaf
 from streams import topics
 from streams.outbox import NONCE_KEY, Fenced, Outbox, Publication, transactional_id
 from streams.pipeline import Pipeline, Record, RestoreError, Snapshot
@@ -84,6 +85,10 @@ class Heard:
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         self.records.append((key, value))
+
+    def restore_rows(self, sheaf: Sheaf, first: int, end: int) -> None:
+        for at in range(first, end):
+            self.restore(sheaf.key(at) or b"", sheaf.value(at))
 
     def restored(self, complete: bool) -> None:
         self.complete = complete

@@ -1,0 +1,108 @@
+"""Law: a changelog taken back fetch by fetch is the one taken back record by record."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from schemas.state import LAYOUT, LayoutError
+from schemas.waiting import Sheaf
+from streams.pipeline import Pipeline, RestoreError
+from streams.restore import _take
+from streams.waiting import sheaf_of
+from tests.driver import Driver, feed
+from tests.worlds import START_MS, world
+
+Changelog = list[tuple[bytes, bytes | None]]
+
+
+def lived(seed: int) -> Changelog:
+    driver = Driver(now_ms=START_MS)
+    events = world(seed, 200, customers=12)
+    for at in range(0, len(events), 40):
+        feed(driver, events[at : at + 40])
+    return list(driver.changelog[0])
+
+
+def one_by_one(changelog: Changelog) -> Pipeline:
+    pipeline = Pipeline("whaleline")
+    for key, value in changelog:
+        pipeline.restore(key, value)
+    pipeline.restored()
+    return pipeline
+
+
+def sheaves(changelog: Changelog, rng: random.Random) -> list[Sheaf]:
+    found, at = [], 0
+    while at < len(changelog):
+        count = rng.choice([1, 2, 7, 30])
+        part = enumerate(changelog[at : at + count], at)
+        found.append(sheaf_of([(offset, key, value) for offset, (key, value) in part]))
+        at += count
+    return found
+
+
+def whole(changelog: Changelog, seed: int) -> Pipeline:
+    pipeline = Pipeline("whaleline")
+    for sheaf in sheaves(changelog, random.Random(seed)):
+        assert _take(sheaf, b"none", pipeline) == (sheaf.offsets.size, False)
+    pipeline.restored()
+    return pipeline
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_fetch_by_fetch_and_record_by_record_are_one_state(seed: int) -> None:
+    """Rows, position and all that stands beside them; a row that was written often is the newest one."""
+    changelog = lived(seed)
+    assert len({key for key, _ in changelog}) < len(changelog)
+    slow, fast = one_by_one(changelog), whole(changelog, seed)
+    assert {name: row.tobytes() for name, row in fast.settled_rows().items()} == {
+        name: row.tobytes() for name, row in slow.settled_rows().items()
+    }
+    assert fast.next_offset == slow.next_offset
+    assert [alert.alert_id for alert in fast.kept()] == [alert.alert_id for alert in slow.kept()]
+    fast.arena.dirty[:] = slow.arena.dirty[:] = 1
+    assert fast.snapshot() == slow.snapshot()
+
+
+def test_the_nonce_ends_it_and_an_older_one_does_not() -> None:
+    """What stands behind the nonce is another owner's."""
+    changelog = lived(1)
+    cut: Changelog = [*changelog[:9], (b"n", b"older"), *changelog[9:], (b"n", b"mine"), (b"cC1", b"later")]
+    pipeline = Pipeline("whaleline")
+    sheaf = sheaf_of([(offset, key, value) for offset, (key, value) in enumerate(cut)])
+    assert _take(sheaf, b"mine", pipeline) == (len(changelog), True)
+    pipeline.restored()
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda value: value[:-1], lambda value: value + b"\x01", lambda value: value[:5], lambda value: b""]
+)
+def test_a_broken_row_is_refused_wherever_it_stands(harm: object) -> None:
+    """No row is passed over."""
+    changelog = lived(2)
+    rows = [at for at, (key, _) in enumerate(changelog) if key.startswith(b"c")]
+    for at in (rows[0], rows[len(rows) // 2], rows[-1]):
+        key, value = changelog[at]
+        broken = [*changelog[:at], (key, harm(value)), *changelog[at + 1 :]]  # type: ignore[operator]
+        with pytest.raises(LayoutError):
+            whole(broken, at)
+
+
+def test_a_newer_layout_is_named() -> None:
+    changelog = lived(3)
+    at = next(at for at, (key, _) in enumerate(changelog) if key.startswith(b"c"))
+    key, value = changelog[at]
+    assert value is not None
+    newer = (LAYOUT + 1).to_bytes(2, "little") + value[2:]
+    with pytest.raises(LayoutError, match=f"layout {LAYOUT + 1}.*newer version"):
+        whole([*changelog[:at], (key, newer), *changelog[at + 1 :]], 1)
+
+
+def test_a_publication_that_is_not_whole_is_refused() -> None:
+    """A row that the position counts is missing; its count is kept for rows taken in runs too."""
+    changelog = lived(4)
+    last = max(at for at, (key, _) in enumerate(changelog) if key.startswith(b"c"))
+    with pytest.raises(RestoreError, match="lacks 1"):
+        whole([*changelog[:last], *changelog[last + 1 :]], 4)
