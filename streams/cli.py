@@ -14,6 +14,7 @@ import click
 from streams.cli_admin import config, incidents, ledger, policy, topics
 from streams.cli_desk import desk, labels
 from streams.cli_insights import curve, problems, win_back
+from streams.cli_notify import notify
 from streams.cli_parts import (
     FILE,
     NOT_USABLE,
@@ -255,8 +256,8 @@ def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int 
         click.echo(json.dumps(counts | found.settings()))
 
 
-WATCH = (canary, simulate, stress)
-for group in (topics, policy, config, ledger, incidents, curve, problems, win_back, desk, labels, *WATCH):
+FLOOR, WATCH = (desk, labels, notify), (canary, simulate, stress)
+for group in (topics, policy, config, ledger, incidents, curve, problems, win_back, *FLOOR, *WATCH):
     main.add_command(group)
 
 

@@ -53,6 +53,7 @@ class TopicNames:
     alerts_held: str = "alerts-held"
     incidents: str = "incidents"
     desk_actions: str = "desk-actions"
+    deliveries: str = "deliveries"
 
     def __post_init__(self) -> None:
         roles: dict[str, str] = {}
@@ -135,6 +136,7 @@ def plan(names: TopicNames, ledger_partitions: int, source_partitions: int, repl
         (names.alerts_held, ledger_partitions, kept, "alerts of a wave, held until a person lets them go", True),
         (names.incidents, ledger_partitions, latest, "which waves of alerts are held, and why", True),
         (names.desk_actions, ledger_partitions, said, "what people do about alerts", True),
+        (names.deliveries, 1, latest, "which alerts other systems have been told of", False),
         (names.dead_letters, ledger_partitions, {**kept, **large}, "events not accepted, with the reason", True),
     )
     return [TopicPlan(*row, replication) for row in rows]

@@ -31,7 +31,7 @@ def fresh_names() -> TopicNames:
     tail = uuid.uuid4().hex[:8]
     return TopicNames(
         *(f"{role}-{tail}" for role in ("calls", "buys", "ledger", "customers", "alerts", "dead", "holds")),
-        *(f"{role}-{tail}" for role in ("insights", "alerts-held", "incidents", "desk-actions")),
+        *(f"{role}-{tail}" for role in ("insights", "alerts-held", "incidents", "desk-actions", "deliveries")),
     )
 
 
@@ -65,6 +65,7 @@ def test_the_plan_says_what_each_topic_must_be():
         "alerts-held": 8,
         "incidents": 8,
         "desk-actions": 8,
+        "deliveries": 1,
         "whaleline-dead-letters": 8,
     }
     month, two_mib = str(30 * DAY_MS), str(2 * 1024 * 1024)
@@ -100,6 +101,11 @@ def test_the_plan_says_what_each_topic_must_be():
             "max.message.bytes": two_mib,
         },
         "desk-actions": {"cleanup.policy": "delete", "retention.ms": str(400 * DAY_MS)},
+        "deliveries": {
+            "cleanup.policy": "compact",
+            "min.compaction.lag.ms": "3600000",
+            "max.message.bytes": two_mib,
+        },
         "whaleline-dead-letters": {
             "cleanup.policy": "delete",
             "retention.ms": month,
@@ -111,7 +117,7 @@ def test_the_plan_says_what_each_topic_must_be():
 @pytest.mark.parametrize(("replicas", "in_sync"), [(1, None), (2, None), (3, "2"), (5, "4")])
 def test_with_three_replicas_an_acknowledged_write_survives_one_machine(replicas, in_sync):
     ours = [one for one in plan(TopicNames(), 4, 4, replicas) if one.config]
-    assert len(ours) == 9
+    assert len(ours) == 10
     assert {one.config.get("min.insync.replicas") for one in ours} == {in_sync}
     assert {one.replication for one in ours} == {replicas}
 

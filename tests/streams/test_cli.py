@@ -28,6 +28,7 @@ from streams.stories import STORIES
 
 ROOT = Path(__file__).resolve().parents[2]
 HISTORY = Simulation(customers=12, broken=False)
+BESIDE = {"desk": ("access", "token"), "labels": ("export",), "notify": ("targets", "check", "try", "run")}
 COMMANDS = [
     ["demo"],
     ["worker"],
@@ -43,9 +44,7 @@ COMMANDS = [
     ["curve"],
     ["problems"],
     ["desk"],
-    ["desk", "access"],
-    ["desk", "token"],
-    ["labels", "export"],
+    *([name, verb] for name, verbs in BESIDE.items() for verb in verbs),
 ]
 
 

@@ -1,0 +1,1 @@
+"""Notifications: alerts told to other systems, each once, signed, and never to an address inside the house."""
