@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench browser eval monitoring-check deploy-check broker lock clean
+.PHONY: help setup demo test check bench browser eval monitoring-check deploy-check chaos chaos-controls broker lock clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,13 @@ monitoring-check: $(READY) ## rules, dashboards and alerts against a real Promet
 
 deploy-check: $(READY) ## deployment files against the validators of whoever reads them (needs Go and kubectl; builds a reader once)
 	$(PY) -m tests.deploy
+
+KILLS ?= 20
+chaos: $(READY) ## kill and freeze workers and brokers at random, and compare the topics with an oracle (KILLS=200)
+	$(PY) -m tests.chaos run --kills $(KILLS) $(ARGS)
+
+chaos-controls: $(READY) ## do without each safeguard in turn: chaos must notice each time
+	$(PY) -m tests.chaos controls $(ARGS)
 
 broker: $(READY) ## run a real Kafka on 127.0.0.1:9092 until Ctrl-C (needs Java 17; ARGS="--port N")
 	$(PY) -m tests.broker.kafka run $(ARGS)

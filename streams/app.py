@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
 from schemas import policy as policies
@@ -205,9 +206,14 @@ def load_policy(config: Config) -> Policy:
 
 
 def check_topics(config: Config) -> None:
-    """Raise ConfigError for a topic that is missing or not as planned; log what only differs."""
+    """Raise ConfigError for a topic that is missing or not as planned; log what only differs.
+
+    A broker that does not answer is no fault of the configuration: ``BrokerUnreachable``.
+    """
     try:
         findings = check(config.broker, config.plan(), **client(config))
+    except BrokerUnreachable:
+        raise
     except TopicError as error:
         raise ConfigError(str(error)) from None
     fatal = [one.sentence for one in findings if one.fatal]
@@ -256,9 +262,21 @@ class Worker(faust.Worker):
 
     watchdog: Watchdog
 
+    async def start(self) -> None:
+        """Start everything; the broker may have gone since the topics were looked at."""
+        try:
+            await super().start()
+        except KafkaConnectionError:
+            stop_now(Exit.STUCK, "The broker went away while the worker started.")
+
     def _schedule_shutdown(self, signal: Any) -> None:
         self.watchdog.stopping()
         super()._schedule_shutdown(signal)
+
+
+def _cannot_start(code: Exit, error: Exception) -> int:
+    log.error("exit %d: %s %s.", code, SENTENCES[code], error)
+    return int(code)
 
 
 def run(config: Config) -> int:
@@ -274,8 +292,9 @@ def run(config: Config) -> int:
         health = Health(metrics.registry)
         server = health.serve(config.metrics_bind, config.metrics_port)
     except (ConfigError, OSError) as error:
-        log.error("exit %d: %s %s.", Exit.CONFIGURATION, SENTENCES[Exit.CONFIGURATION], error)
-        return int(Exit.CONFIGURATION)
+        return _cannot_start(Exit.CONFIGURATION, error)
+    except BrokerUnreachable as error:
+        return _cannot_start(Exit.STUCK, error)
     # A kernel that compiles later would stop the heartbeats of everyone in the loop.
     Pipeline.warm()
     loop = asyncio.new_event_loop()

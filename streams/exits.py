@@ -28,7 +28,7 @@ class Exit(IntEnum):
 
 SENTENCES: dict[Exit, str] = {
     Exit.WRITE_FAILED: "A write that must be durable failed; a restart repeats it.",
-    Exit.STUCK: "Restoring or taking over a partition came to a halt; look at the broker, then restart.",
+    Exit.STUCK: "No broker answered, or taking over a partition came to a halt; look at the broker, then restart.",
     Exit.MISSING: "Something that was written is missing: a hole in the ledger, an offset outside the log "
     "or half a publication; a person must decide, because going on would lose it silently.",
     Exit.FENCED: "Another worker took this one's partition over while it was away; a restart joins again.",

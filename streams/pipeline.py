@@ -168,6 +168,8 @@ class Pipeline:
 
     def _adopt(self, body: Mapping[str, Any], outcome: Outcome) -> None:
         """Take a newer policy; rows are settled under the old one first, so that a restore agrees."""
+        if self.policy is not None and body["toml"] == self.policy.toml:
+            return  # every new assignment tells it again
         offered = policies.parse(body["toml"], "the ledger's policy")
         if self.policy is not None and offered.version <= self.policy.version:
             if offered.version == self.policy.version and offered.digest != self.policy.digest:
@@ -310,7 +312,9 @@ class Pipeline:
             self._breaker.restore(key, value)
         elif key == Position.KEY:
             toml = self._position.unpack(value, self._recent, self._ticking)
-            self.policy = policies.parse(toml, "the stored policy") if toml is not None else None
+            # A changelog holds many positions and mostly one policy.
+            if toml != (None if self.policy is None else self.policy.toml):
+                self.policy = None if toml is None else policies.parse(toml, "the stored policy")
         elif key == Survey.KEY:
             self._survey.restore(value)
 

@@ -53,6 +53,7 @@ class Deployment:
                 "bootstrap.servers": broker,
                 "enable.idempotence": not embedded,
                 "linger.ms": 5,
+                "log_level": 0,
                 "message.max.bytes": 6_000_000,
             }
         )
@@ -66,14 +67,14 @@ class Deployment:
                 worker.kill()
                 worker.wait()
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start one more worker."""
+    def start(self, module: str = "streams.cli", **environment: str) -> subprocess.Popen[bytes]:
+        """Start one more worker, of another ``module`` or with a larger environment where a test wants one."""
         log = (self._logs / f"worker-{len(self.workers)}.log").open("wb")
         kept = {key: value for key, value in os.environ.items() if not key.startswith("WHALELINE_")}
         with log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli", "worker"],
-                env={**kept, **self.environment, "PYTHONPATH": str(ROOT)},
+                [sys.executable, "-m", module, "worker"],
+                env={**kept, **self.environment, **environment, "PYTHONPATH": str(ROOT)},
                 cwd=self._logs,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -85,11 +86,16 @@ class Deployment:
         """What the workers have logged, for a failing test to show."""
         return "\n".join(path.read_text(errors="replace") for path in sorted(self._logs.glob("worker-*.log")))
 
-    def send(self, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    def log_of(self, number: int) -> str:
+        """What one worker has logged, the first started being 0."""
+        return (self._logs / f"worker-{number}.log").read_text(errors="replace")
+
+    def send(self, events: Iterable[tuple[str, dict[str, Any]]], *, flush: bool = True) -> None:
         """Produce events ("support" | "purchases", fields), each topic's partition by customer."""
         for topic, fields in events:
             self.send_bytes(topic, fields["customer_id"], encode(fields))
-        self._producer.flush(30)
+        if flush:
+            self._producer.flush(30)
 
     def send_bytes(self, topic: str, key: str, value: bytes) -> None:
         """Produce raw bytes by key; ``flush`` comes with the next ``send``."""
@@ -98,14 +104,15 @@ class Deployment:
         self._producer.produce(name, value, key.encode(), partition)
         self._producer.poll(0)
 
-    def progress(self, until_ms: int, only: str = "") -> None:
+    def progress(self, until_ms: int, only: str = "", *, flush: bool = True) -> None:
         """Let every source partition (or those of one topic only) say that all before a time has been sent."""
         value = encode({"kind": "progress", "ts_ms": until_ms})
         names = {"support": self.config.topics.support_calls, "purchases": self.config.topics.purchases}
         for name in [names[only]] if only else names.values():
             for partition in range(self.config.source_partitions):
                 self._producer.produce(name, value, None, partition)
-        self._producer.flush(30)
+        if flush:
+            self._producer.flush(30)
 
     def read(self, topic: str) -> list[Message]:
         """Every committed message of a topic as it stands, in the order of partition and offset."""

@@ -83,7 +83,17 @@ class Kafka:
     the end of the broker's own log where it does not come up.
     """
 
-    def __init__(self, libs: Path | None = None, port: int | None = None) -> None:
+    def __init__(
+        self,
+        libs: Path | None = None,
+        port: int | None = None,
+        *,
+        controller_port: int | None = None,
+        cluster: str | None = None,
+        more: str = "",
+    ) -> None:
+        """``more`` properties overrule ours; ``cluster`` is the id that several brokers of one cluster share."""
+        self._cluster = cluster or cluster_id()
         self._java = find_java()
         self._libs = libs or fetch_jars()
         self.port = port or free_port()
@@ -94,8 +104,12 @@ class Kafka:
         self._properties = self._home / "server.properties"
         self._properties.write_text(
             PROPERTIES.format(
-                host=HOST, port=self.port, controller_port=free_port(self.port), logs=self._home / "data"
-            ),
+                host=HOST,
+                port=self.port,
+                controller_port=controller_port or free_port(self.port),
+                logs=self._home / "data",
+            )
+            + more,
             encoding="utf-8",
         )
 
@@ -177,10 +191,9 @@ class Kafka:
         ]
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        # A leading dash would read as an option.
-        cluster = cluster.replace("-", "w")
-        command = self._command("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties))
+        command = self._command(
+            "kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(self._properties)
+        )
         done = subprocess.run(command, capture_output=True, text=True, timeout=START_S, check=False)
         if done.returncode:
             raise RuntimeError(f"Kafka could not format its storage:\n{done.stdout}{done.stderr}")
@@ -206,6 +219,12 @@ class Kafka:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+
+def cluster_id() -> str:
+    """Make an id for a new cluster."""
+    # A leading dash would read as an option.
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "w")
 
 
 def answers(host: str, port: int, timeout_s: float = 2.0) -> bool:

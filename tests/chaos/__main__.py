@@ -1,0 +1,152 @@
+"""``make chaos``: run workers on a Kafka of their own, harm them, and say what the topics say afterwards."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from tests.broker.kafka import Unavailable
+from tests.chaos import report
+from tests.chaos.planted import WITHOUT
+from tests.chaos.run import Plan, Result, Run
+
+EVENTS_A_KILL = 5_000
+SECONDS_A_FAULT = 7
+BAR = 24
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Progress:
+    """One line on a terminal that says how far it is; on anything else, a line whenever it says something new."""
+
+    def __init__(self) -> None:
+        self._begun, self._last, self._live = time.monotonic(), "", sys.stderr.isatty()
+
+    def tell(self, what: str, share: float) -> None:
+        """Say what is done now and how much of it."""
+        if self._live:
+            filled = round(share * BAR)
+            seconds = time.monotonic() - self._begun
+            line = f"[{'#' * filled}{'.' * (BAR - filled)}] {share:4.0%} {seconds:5.0f} s  {what}"
+            sys.stderr.write(f"\r{line:<78}"[:79])
+            sys.stderr.flush()
+        elif (short := what.split(",", maxsplit=1)[0]) != self._last:
+            self._last = short
+            click.echo(f"{time.monotonic() - self._begun:5.0f} s  {what}", err=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._live:
+            sys.stderr.write("\r" + " " * 79 + "\r")
+
+
+@click.group(context_settings=CONTEXT)
+def main() -> None:
+    """Harm workers on a real Kafka, and compare what is in the topics with what must be there."""
+    # SIGTERM as Ctrl-C, so that either way brokers and workers end before we do.
+    for how in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(how, signal.default_int_handler)
+
+
+@main.command()
+@click.option("--kills", type=click.IntRange(0, 10_000), default=20, show_default=True, help="kill -9 of workers.")
+@click.option("--zombies", type=click.IntRange(0, 1_000), help="Frozen workers; a fifth of the kills.")
+@click.option("--broker-kills", type=click.IntRange(0, 1_000), help="kill -9 of a broker; a tenth of the kills.")
+@click.option("--events", type=click.IntRange(100, 10_000_000), help=f"How many events; {EVENTS_A_KILL} a kill.")
+@click.option("--rate", type=click.FloatRange(1), help="Events a second; so that they last as long as the faults.")
+@click.option("--workers", type=click.IntRange(1, 8), default=4, show_default=True, help="Workers at most.")
+@click.option("--brokers", type=click.IntRange(1, 5), default=1, show_default=True, help="Brokers of the cluster.")
+@click.option("--seed", type=int, help="The same seed draws the same faults and events; else a new one, told.")
+@click.option(
+    "--without", type=click.Choice(sorted(WITHOUT)), help="Do without a safeguard; the verdict must fail."
+)
+@click.option("--keep", is_flag=True, help="Keep the workers' logs although nothing was wrong.")
+def run(
+    kills: int, zombies: int | None, broker_kills: int | None, events: int | None, rate: float | None,
+    workers: int, brokers: int, seed: int | None, without: str | None, keep: bool,
+) -> None:  # fmt: skip
+    """Live through kills, zombies, moves and broker kills, and write build/chaos.json.
+
+    Starts its own Kafka and its own workers on loopback, and ends them. The exit code is 0 only if nothing was
+    lost, doubled, wrong or stuck.
+    """
+    seed = random.SystemRandom().randrange(10**6) if seed is None else seed
+    zombies = kills // 5 if zombies is None else zombies
+    broker_kills = kills // 10 if broker_kills is None else broker_kills
+    events = max(2_000, kills * EVENTS_A_KILL) if events is None else events
+    moves, refusals = kills // 4, kills // 10
+    faults = kills + zombies + broker_kills + moves + refusals
+    plan = Plan(
+        kills, zombies, broker_kills, events, seed, rate or max(100.0, events / (SECONDS_A_FAULT * faults + 10)),
+        (min(2, workers), workers), brokers, refusals, moves, without or "",
+    )  # fmt: skip
+    click.echo(f"seed {seed}: {faults} faults, {events} events at {plan.rate:.0f} a second")
+    result = lived(plan, keep)
+    click.echo(report.sentence(report.figures(result)))
+    for complaint in result.complaints:
+        click.echo(f"stuck: {complaint}")
+    if not without:
+        report.write(report.RESULTS, report.figures(result))
+        report.write(report.DETAILS, report.details(result))
+    sys.exit(0 if result.clean else 1)
+
+
+@main.command()
+@click.option("--only", type=click.Choice(sorted(WITHOUT)), multiple=True, help="Only this safeguard.")
+@click.option("--seed", type=int, default=1, show_default=True)
+def controls(only: tuple[str, ...], seed: int) -> None:
+    """Do without each safeguard in turn; say whether the verdict fails each time, as it must."""
+    found, blind = {}, []
+    for name in only or WITHOUT:
+        result = lived(control(name, seed), keep=False)
+        found[name] = report.figures(result)
+        click.echo(f"without {name}: {report.sentence(found[name])}")
+        if result.clean:
+            blind.append(name)
+    report.write(report.CONTROLS, found)
+    if blind:
+        click.echo(f"The verdict did not notice what was missing: {', '.join(blind)}")
+    sys.exit(1 if blind else 0)
+
+
+@main.command()
+def docs() -> None:
+    """Write the figures of the last runs into docs/reliability.md."""
+    for name in report.write_page():
+        click.echo(f"build/{name} is not there, so its table stays as it is", err=True)
+
+
+def control(name: str, seed: int) -> Plan:
+    """A short run without a safeguard, with the faults that bring it to light."""
+    acts = WITHOUT[name][1]
+    return Plan(len(acts), 0, 0, 4_000, seed, 200.0, (2, 2), without=name, only=acts, pauses_s=(2.0,))
+
+
+def lived(plan: Plan, keep: bool) -> Result:
+    """Live through a plan; the logs are kept where something was wrong, and where they are is said."""
+    place, progress = Path(tempfile.mkdtemp(prefix="whaleline-chaos-")), Progress()
+    try:
+        result = Run(plan, place, progress.tell).live()
+    except Unavailable as reason:
+        raise click.ClickException(str(reason)) from None
+    except BaseException:
+        progress.end()
+        click.echo(f"the workers' logs: {place}", err=True)
+        raise
+    progress.end()
+    if keep or not (result.clean or plan.without):
+        click.echo(f"the workers' logs: {place}", err=True)
+    else:
+        shutil.rmtree(place, ignore_errors=True)
+    return result
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""What the topics say after a run, read and judged again by code that shares nothing with the workers.
+
+Sources are compared with the ledger event by event, rows and alerts with the slow oracle over the ledger, rows
+once more to the byte with an undisturbed judge, purchases and reviews with counts made straight from the sources.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import msgpack
+
+from schemas.block import Block, decode
+from streams.arena import as_dict
+from streams.pipeline import Pipeline, Record
+from streams.topics import describe
+from tests.broker.deployment import Deployment
+from tests.laws.test_oracle import differing
+from tests.oracle.judge import Oracle
+
+DAY_MS = 86_400_000
+COUNTED = {"purchase": "purchases", "review": "reviews"}
+"""Kinds of event that a field of the row simply counts, one of each stream."""
+
+Place = tuple[str, int, int]
+"""A source record: topic id, partition, offset."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """What stands in the source topics: where each event is, and what of each customer can simply be counted."""
+
+    places: set[Place] = field(default_factory=set)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class Expected(NamedTuple):
+    """What one ledger partition must have led to."""
+
+    alerts: list[str]
+    rows: dict[bytes, Any]
+    bytes: dict[bytes, bytes]
+    last_tick_ms: int
+    places: set[Place]
+
+
+class Verdict(NamedTuple):
+    """Counts that must be zero, and beside them what there was to compare."""
+
+    rows_wrong: int
+    lost: int
+    doubled: int
+    alerts_missing: int
+    alerts_phantom: int
+    events: int
+    rows: int
+    alerts: int
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return not any(self[:5])
+
+
+def sent(deployment: Deployment) -> Sent:
+    """Read both source topics to their ends."""
+    names, found, seen = deployment.config.topics, Sent(), set()
+    infos = describe(deployment.broker, [names.support_calls, names.purchases])
+    for name, info in infos.items():
+        for message in deployment.read(name):
+            event = msgpack.unpackb(message.value())
+            if event["kind"] == "progress":
+                continue
+            found.places.add((str(info.topic_id), message.partition(), message.offset()))
+            who = (name, event["customer_id"], event["event_id"])
+            if who not in seen and event["kind"] in COUNTED:
+                found.counts[event["customer_id"], COUNTED[event["kind"]]] += 1
+            seen.add(who)
+    return found
+
+
+def expected(app_id: str, partition: int, partitions: int, log: list[Record], tick_ms: int) -> Expected:
+    """Judge one ledger partition from its beginning, slowly and undisturbed."""
+    oracle, pipeline = Oracle(app_id, partitions), Pipeline(app_id, partition, partitions)
+    alerts: list[str] = []
+    places: set[Place] = set()
+    for record in log:
+        alerts += [one["alert_id"] for one in oracle.step(record.value, record.offset, record.append_ms)]
+        pipeline.step(record)
+        places |= _places(record.value)
+    rows = oracle.settled(tick_ms // DAY_MS)
+    plain = {name: row.tobytes() for name, row in pipeline.settled_rows().items()}
+    return Expected(alerts, rows, plain, pipeline.last_tick_ms, places)
+
+
+def _places(value: bytes) -> set[Place]:
+    content = decode(value)
+    if not isinstance(content, Block):
+        return set()
+    sources = [(str(one.topic), one.partition) for one in content.sources]
+    return {
+        (*sources[source], offset)
+        for source, offset in zip(content.source.tolist(), content.offset.tolist(), strict=True)
+    }
+
+
+def judge(deployment: Deployment, jobs: int, tell: Callable[[str], None]) -> Verdict:
+    """Compare what is in the topics with what must be there."""
+    tell("reading the topics")
+    there, states, logs = sent(deployment), deployment.state(), deployment.ledger()
+    out = Counter(one["alert_id"] for one in deployment.alerts())
+    # Every alert is out, or waits, or is held: what is kept is no loss.
+    out.update(alert.alert_id for state in states for alert in state.kept())
+    config, due = deployment.config, []
+    tell("judging the ledger again, slowly")
+    with ProcessPoolExecutor(jobs) as pool:
+        for at, (log, state) in enumerate(zip(logs, states, strict=True)):
+            due.append(
+                pool.submit(
+                    expected,
+                    config.app_id,
+                    at,
+                    config.ledger_partitions,
+                    log[: state.next_offset],
+                    state.last_tick_ms,
+                )
+            )
+        wanted = [one.result() for one in due]
+    told = Counter(alert for one in wanted for alert in one.alerts)
+    written: set[Place] = set().union(*(one.places for one in wanted))
+    wrong = lost = doubled = rows = 0
+    for state, one in zip(states, wanted, strict=True):
+        mine = state.settled_rows()
+        rows += len(one.rows)
+        wrong += len(mine.keys() ^ one.rows.keys()) + (one.last_tick_ms != state.last_tick_ms)
+        for name in mine.keys() & one.rows.keys():
+            row = as_dict(mine[name])
+            wrong += bool(differing(row, one.rows[name])) or mine[name].tobytes() != one.bytes.get(name)
+            for counter in COUNTED.values():
+                off = row[counter] - there.counts[name.decode(), counter]
+                lost, doubled = lost + max(0, -off), doubled + max(0, off)
+    return Verdict(
+        rows_wrong=wrong,
+        lost=lost + len(there.places - written),
+        doubled=doubled + sum(count - 1 for count in out.values()),
+        alerts_missing=len(told.keys() - out.keys()),
+        alerts_phantom=len(out.keys() - told.keys()),
+        events=len(there.places),
+        rows=rows,
+        alerts=len(told),
+    )
