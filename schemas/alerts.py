@@ -1,7 +1,7 @@
 """Outbound nouns: an alert, its evidence, and a dead letter, as they are written to their topics."""
 
 import json
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from hashlib import sha256
 from types import NoneType, UnionType
@@ -10,6 +10,7 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 import msgpack
 
 from schemas.codes import ALERT_NAMES, STATE_NAMES, Change
+from schemas.plain import plain
 
 VERSION = 1
 DEAD_BYTES_MAX = 1_800_000
@@ -120,7 +121,7 @@ class Alert:
 
     def as_map(self) -> dict[str, Any]:
         """The alert as the map that is sent."""
-        return {"version": VERSION, **asdict(self)}
+        return {"version": VERSION, **plain(self)}
 
     @classmethod
     def of(cls, sent: dict[str, Any]) -> Self:
@@ -178,7 +179,7 @@ class Incident:
 
     def as_map(self) -> dict[str, Any]:
         """The incident as the map that is sent."""
-        return {"version": VERSION, **asdict(self)}
+        return {"version": VERSION, **plain(self)}
 
     def to_msgpack(self) -> bytes:
         """The incident's bytes on the incidents topic."""
@@ -212,7 +213,7 @@ class Hold:
 
     def as_map(self) -> dict[str, Any]:
         """The hold as the map that is sent."""
-        return {"version": VERSION, **asdict(self)}
+        return {"version": VERSION, **plain(self)}
 
     def to_msgpack(self) -> bytes:
         """The hold's bytes on the holds topic."""

@@ -3,11 +3,13 @@
 Both are views as of a midnight, published by key to the compacted insights topic; a reader adds the partitions up.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgpack
 import numpy as np
+
+from schemas.plain import plain
 
 VERSION = 1
 
@@ -82,7 +84,7 @@ class CurvePart:
 
     def insight(self) -> Insight:
         """The record that is sent."""
-        return Insight(self.key, bytes(msgpack.packb({"version": VERSION, **_as_map(self)})))
+        return Insight(self.key, bytes(msgpack.packb({"version": VERSION, **plain(self)})))
 
     @classmethod
     def read(cls, value: bytes) -> "CurvePart":
@@ -124,7 +126,7 @@ class Problem:
 
     def as_map(self) -> dict[str, Any]:
         """The problem as the map that is sent."""
-        return {"version": VERSION, **_as_map(self)}
+        return {"version": VERSION, **plain(self)}
 
     def insight(self, partition: int) -> Insight:
         """The record that ``partition`` sends."""
@@ -159,7 +161,7 @@ class WinBack:
     def insight(self) -> Insight:
         """The record that is sent."""
         key = f"win-back/{self.partition}".encode()
-        return Insight(key, bytes(msgpack.packb({"version": VERSION, **asdict(self)})))
+        return Insight(key, bytes(msgpack.packb({"version": VERSION, **plain(self)})))
 
     @classmethod
     def read(cls, value: bytes) -> "WinBack":
@@ -169,11 +171,6 @@ class WinBack:
             Prospect(**{**one, "reasons": tuple(one["reasons"])}) for one in body["prospects"]
         )
         return cls(**body)
-
-
-def _as_map(one: "CurvePart | Problem") -> dict[str, Any]:
-    """Its fields by name; as ``dataclasses.asdict``, which copies every number of a curve."""
-    return {name: getattr(one, name) for name in one.__dataclass_fields__}
 
 
 def problem_key(partition: int, problem: int) -> bytes:

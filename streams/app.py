@@ -25,9 +25,9 @@ from streams.health import Health
 from streams.ingest import Ingest
 from streams.judge import Customers, Judge
 from streams.metrics import Metrics
-from streams.pipeline import Pipeline
 from streams.topics import BrokerUnreachable, TopicError, TopicInfo, check, describe
 from streams.transport import Consumer, Transport, Whole
+from streams.warmup import warm
 from streams.watchdog import Watchdog
 
 log = logging.getLogger("whaleline")
@@ -296,7 +296,7 @@ def run(config: Config) -> int:
     except BrokerUnreachable as error:
         return _cannot_start(Exit.STUCK, error)
     # A kernel that compiles later would stop the heartbeats of everyone in the loop.
-    Pipeline.warm()
+    warm()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     app = create_app(config, policy, metrics)

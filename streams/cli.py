@@ -78,7 +78,7 @@ def compile_kernels() -> None:
     """
     from kernels._jit import KERNELS, compiled_so_far
     from streams.clock import monotonic_s
-    from streams.pipeline import Pipeline
+    from streams.warmup import warm
 
     label = "Compiling the kernels; about two minutes where nothing is cached yet"
     begun, ready = monotonic_s(), Event()
@@ -91,7 +91,7 @@ def compile_kernels() -> None:
     showing = Thread(target=show, daemon=True)
     showing.start()
     try:
-        Pipeline.warm()
+        warm()
     finally:
         ready.set()
         showing.join()

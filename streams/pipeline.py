@@ -353,13 +353,6 @@ class Pipeline:
             out[self.arena.customer(slot)] = row
         return out
 
-    @classmethod
-    def warm(cls) -> None:
-        """Compile every kernel before the first real record, so that none compiles while events wait."""
-        from streams.warmup import exercise
-
-        exercise(cls)
-
 
 def _urgency(one: alerts.Crossed) -> tuple[int, str, int]:
     return -int(one.crossing["savable_cents"]), one.customer, int(one.crossing["machine"])

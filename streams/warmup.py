@@ -1,6 +1,5 @@
 """Compile every kernel on a made-up ledger, before the first real record waits for one."""
 
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -14,12 +13,18 @@ from schemas.codec import encode, fields_of
 from schemas.codes import FIRST_PURCHASE_KIND, Kind
 from schemas.events import FIELD, SHAPES, Event, Type
 from schemas.insights import BINS
+from schemas.policy import parse
 from schemas.waiting import NEVER
+from streams.intake import Clock, Intake, SourceRecord, opening
+from streams.pipeline import Pipeline, Record
+from streams.simulate import END_MS, Simulation
 from streams.waiting import LEAST_ROWS, Waiting, sheaf_of
 
 DAY_MS = 86_400_000
 START_MS = 1_600_000_000_000 // DAY_MS * DAY_MS
-TOPIC = UUID(int=1)
+TOPIC, OTHER = UUID(int=1), UUID(int=2)
+CROWD = 20
+"""Customers beside those of the stories."""
 
 
 def _event(kind: Kind, number: int) -> Event:
@@ -34,10 +39,12 @@ def _event(kind: Kind, number: int) -> Event:
     return Event(numbers, texts)
 
 
-def exercise(pipeline: Any) -> None:
-    """Run one event of each kind, a snapshot, a restore and a day's ticks through a throw-away ``pipeline``."""
-    from streams.pipeline import Record
+def warm() -> None:
+    """Compile every kernel, so that none compiles while events wait (``tests/laws/test_warm.py``).
 
+    One event of each kind, a snapshot, a restore and a day's ticks go through a pipeline that is thrown away, and
+    a simulated year with its stories through another.
+    """
     source = Source(TOPIC, 0)
     kinds = [kind for kind in SHAPES if kind is not Kind.PROGRESS]
     kinds.sort(key=lambda kind: kind >= FIRST_PURCHASE_KIND)
@@ -49,17 +56,37 @@ def exercise(pipeline: Any) -> None:
         encode_events(events),
         progress_entry([(source, START_MS + DAY_MS)]),
     ]
-    warm = pipeline("warm")
+    first = Pipeline("warm")
     for offset, value in enumerate(entries):
-        warm.step(Record(offset, None, value))
-    again = pipeline("warm")
-    for key, value in warm.snapshot().records:
+        first.step(Record(offset, None, value))
+    again = Pipeline("warm")
+    records = first.snapshot().records
+    for key, value in records:
         again.restore(key, value)
+    rows = [(offset, key, value) for offset, (key, value) in enumerate(records) if key[:1] == b"c"]
+    again.arena.restore_rows(sheaf_of(rows), 0, len(rows), 1)
     again.restored()
     again.settled_rows()
+    _tell_stories()
     brought_by_top(np.zeros((2, BINS), np.int64), 0.5)
     murmur2(np.frombuffer(b"warm", np.uint8), 0, 4)
     _take_in()
+
+
+def _tell_stories() -> None:
+    """Whatever alerts are made of is asked for by the stories of a simulated year."""
+    sources = {"support": Source(TOPIC, 0), "purchases": Source(OTHER, 0)}
+    intake = Intake(1, clock=Clock.SOURCE)
+    intake.assign(sources.values())
+    values = opening([(name, one.topic, 1) for name, one in sources.items()], parse(""), Clock.SOURCE)
+    for offset, fed in enumerate(Simulation(customers=CROWD).feed()):
+        bought = fed.topic == "purchases"
+        intake.offer(SourceRecord(sources[fed.topic], bought, fed.topic, offset, fed.key, fed.value))
+        if fed.everywhere:
+            values += [value for _, value in intake.take(END_MS).records]
+    told = Pipeline("warm")
+    for offset, value in enumerate(values):
+        told.step(Record(offset, None, value))
 
 
 def _take_in() -> None:

@@ -13,6 +13,7 @@ from schemas.waiting import Sheaf
 from streams.intake import Clock, Intake, SourceRecord
 from streams.pipeline import Pipeline, Record
 from streams.waiting import sheaf_of
+from streams.warmup import warm
 from tests.bench import base
 from tests.oracle import intake as slow
 from tests.worlds import START_MS, world
@@ -58,7 +59,7 @@ def fetched(raw: list[tuple[str, bytes]]) -> Fetched:
 
 def main() -> None:
     """Measure each step of an event's way, then a tick over all rows."""
-    Pipeline.warm()
+    warm()
     raw = encoded(world(1, EVENTS, CUSTOMERS, span_days=60))
     events = [decode_event(value, purchases=topic == "purchases") for topic, value in raw]
     sourced = [Sourced(SOURCE, at, one) for at, one in enumerate(events) if not isinstance(one, Reject)]

@@ -14,8 +14,8 @@ from schemas.codec import encode
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
-START_MS = 1_755_907_200_000
-"""2025-08-23 00:00 UTC."""
+START_MS = 1_787_443_200_000
+"""2026-08-23 00:00 UTC."""
 SPAN_MS = 90 * DAY_MS
 REASONS = ("billing", "technical", "returns", "delivery", "account", "cancel")
 PURCHASES = 0.3

@@ -114,6 +114,12 @@ class Bench:
         status = Path(f"/proc/{self.worker.pid}/status").read_text(encoding="ascii")
         return int(re.search(rf"^{which}:\s+(\d+) kB", status, re.MULTILINE)[1]) / 1024  # type: ignore[index]
 
+    def cpu_s(self) -> float:
+        """Processor time that the worker has taken."""
+        assert self.worker is not None
+        fields = Path(f"/proc/{self.worker.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def committed(self) -> bool:
         """Whether the group has committed the ledger to its end."""
         names = self.deployment.config.topics
@@ -158,8 +164,10 @@ def throughput(kafka: Kafka, logs: Path, run: int, count: int, customers: int) -
         produce(one, count, customers)
         started = one.start()
         first = one.until("begun", lambda: one.metric("whaleline_judged_events_total") > 0)
+        before_s = one.cpu_s()
         judged = one.until("judged", lambda: one.metric("whaleline_judged_events_total") >= count)
         found = {"eps": count / (judged - first), "start_to_first_event_s": first - started}
+        found["eps_per_cpu_s"] = count / (one.cpu_s() - before_s)
         committed = one.until("committed", one.committed)
         found["eps_committed"] = count / (committed - first)
         found["peak_rss_mb"] = one.rss_mb("VmHWM")
