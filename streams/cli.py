@@ -27,7 +27,7 @@ from streams.cli_parts import (
     read_config,
     read_policy,
 )
-from streams.cli_watch import canary, simulate, stress
+from streams.cli_watch import canary, doctor, simulate, stress
 
 PROGRESS_S = 0.2
 
@@ -256,7 +256,7 @@ def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int 
         click.echo(json.dumps(counts | found.settings()))
 
 
-FLOOR, WATCH = (desk, labels, notify), (canary, simulate, stress)
+FLOOR, WATCH = (desk, labels, notify), (canary, doctor, simulate, stress)
 for group in (topics, policy, config, ledger, incidents, curve, problems, win_back, *FLOOR, *WATCH):
     main.add_command(group)
 

@@ -1,15 +1,26 @@
 """Commands that try a deployment and watch it from outside."""
 
+import json
 import logging
 import sys
 from pathlib import Path
 
 import click
 
-from streams.cli_parts import NOT_USABLE, config_option, duration, examples, fail, in_a_sentence, read_config
+from streams.cli_parts import (
+    NOT_USABLE,
+    broker_option,
+    client_of,
+    config_option,
+    duration,
+    examples,
+    fail,
+    in_a_sentence,
+    read_config,
+)
 
 BREACH = 1
-"""Exit code of a measure that is not as it must be."""
+"""Exit code of a measure that is not as it must be, or of a fault that can wait."""
 
 rate_option = click.option(
     "--rate", type=click.FloatRange(0, min_open=True), default=50.0, show_default=True, metavar="EVENTS",
@@ -55,6 +66,43 @@ def canary(config_file: Path | None, every: float) -> None:
 
         set_up_logging()
         sys.exit(run(config, every))
+
+
+@click.command(epilog=examples("whaleline doctor", "whaleline doctor --config whaleline.toml --json"))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@config_option
+@broker_option
+def doctor(as_json: bool, config_file: Path | None, broker: str | None) -> None:
+    """Say what of a deployment is not as it should be, and what to do about each.
+
+    Looks at topics, brokers, rights, the workers' group, lag, clocks and this machine; changes nothing. Ends with
+    76 if something must change, with 1 if something should.
+    """
+    with in_a_sentence():
+        config = read_config(config_file, broker)
+        from streams import doctor as doctors
+        from streams.examine import examine
+        from streams.topics import BrokerUnreachable
+
+        seen = None
+        try:
+            seen = examine(config, **client_of(config))
+            found = doctors.diagnose(config, seen)
+        except BrokerUnreachable as error:
+            remedy = f"Start Kafka, or set broker to where it is; it is {config.broker} now."
+            found = [doctors.Ailment(doctors.Gravity.FAULT, str(error), remedy)]
+    words = {doctors.Gravity.FAULT: "must change", doctors.Gravity.WARNING: "should change"}
+    for one in found:
+        if as_json:
+            told = {"gravity": one.gravity.name.lower(), "what": one.what, "remedy": one.remedy}
+            click.echo(json.dumps(told, ensure_ascii=False))
+        else:
+            click.echo(f"{words.get(one.gravity, 'note')}: {one.what}.\n    {one.remedy}")
+    worst = max((one.gravity for one in found), default=doctors.Gravity.NOTE)
+    if seen is not None and worst is doctors.Gravity.NOTE and not as_json:
+        workers, topics = len(seen.members), len(seen.topics)
+        click.echo(f"all is well: {topics} topics, {workers} workers, {len(doctors.CHECKS)} checks")
+    sys.exit({doctors.Gravity.FAULT: NOT_USABLE, doctors.Gravity.WARNING: BREACH}.get(worst, 0))
 
 
 @click.command(epilog=examples("whaleline simulate --rate 50 --yes", "whaleline simulate --for 10m --yes"))

@@ -153,10 +153,10 @@ def apply(bootstrap: str, plans: Sequence[TopicPlan], timeout_s: float = TIMEOUT
     client     further settings of KafkaAdminClient, such as ``security_protocol``;
                ``api_version`` for a broker that cannot tell its own (the embedded one)
     """
-    with _admin(bootstrap, timeout_s, client) as admin:
+    with connected(bootstrap, timeout_s, client) as admin:
         present = _describe(admin, [wanted.name for wanted in plans])
         created = _create(admin, [wanted for wanted in plans if wanted.name not in present], timeout_s)
-        findings = _compare(admin, [wanted for wanted in plans if wanted.name not in created])
+        findings = compare(admin, [wanted for wanted in plans if wanted.name not in created])
     return [_change(wanted, wanted.name in created, findings) for wanted in plans]
 
 
@@ -168,8 +168,8 @@ def check(
     Missing topics are fatal: a consumer of a topic that appears later may sit without
     partitions for as long as it lives. Other arguments as in ``apply``.
     """
-    with _admin(bootstrap, timeout_s, client) as admin:
-        return sorted(_compare(admin, plans), key=lambda finding: not finding.fatal)
+    with connected(bootstrap, timeout_s, client) as admin:
+        return sorted(compare(admin, plans), key=lambda finding: not finding.fatal)
 
 
 def describe(
@@ -182,7 +182,7 @@ def describe(
     embedded one, gets ``uuid5(NAMESPACE, name)``: the same in every process, but it cannot
     tell a recreated topic from the old one. Other arguments as in ``apply``.
     """
-    with _admin(bootstrap, timeout_s, client) as admin:
+    with connected(bootstrap, timeout_s, client) as admin:
         return _describe(admin, list(names))
 
 
@@ -202,7 +202,7 @@ def _addresses(bootstrap: str, timeout_s: float) -> list[str]:
 
 
 @contextmanager
-def _admin(bootstrap: str, timeout_s: float, client: Mapping[str, Any]) -> Iterator[KafkaAdminClient]:
+def connected(bootstrap: str, timeout_s: float, client: Mapping[str, Any]) -> Iterator[KafkaAdminClient]:
     """Yield a connected admin client and close it; its errors come out as our two."""
     nets: list[Any] = []
 
@@ -259,7 +259,7 @@ def _create(admin: KafkaAdminClient, plans: Sequence[TopicPlan], timeout_s: floa
     return {one["name"] for one in answers if one["error_code"] == 0}
 
 
-def _compare(admin: KafkaAdminClient, plans: Sequence[TopicPlan]) -> list[Finding]:
+def compare(admin: KafkaAdminClient, plans: Sequence[TopicPlan]) -> list[Finding]:
     """List every difference between the plans and the broker, in the plans' order."""
     present = _describe(admin, [wanted.name for wanted in plans])
     # Brokers from before topic ids are not asked; the embedded one would hang up.
