@@ -197,7 +197,7 @@ def rights_enough(config: Config, seen: Seen) -> Iterator[Ailment]:
     """The user who asks may do on each topic what a worker does there."""
     names = config.topics
     reads = {names.support_calls, names.purchases, names.ledger, names.customers}
-    writes = set(seen.rights) - {names.support_calls, names.purchases, names.desk_actions}
+    writes = set(seen.rights) - {names.support_calls, names.purchases, names.desk_actions, names.deliveries}
     for topic, rights in sorted(seen.rights.items()):
         wanted = {right for right, topics in (("READ", reads), ("WRITE", writes)) if topic in topics}
         lacking = sorted(wanted - rights)

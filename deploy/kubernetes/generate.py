@@ -49,6 +49,7 @@ DESK: Rights = {
     NAMES.ledger: WRITE,
     NAMES.support_calls: WRITE,
 }
+NOTIFY: Rights = {NAMES.alerts: READ, NAMES.deliveries: BOTH}
 CANARY: Rights = {NAMES.support_calls: WRITE, NAMES.insights: READ}
 FEED: Rights = {NAMES.support_calls: WRITE, NAMES.purchases: WRITE}
 
@@ -101,7 +102,13 @@ def users() -> str:
     }
     settings = ("DescribeConfigs",)
     worker = {topic: (*rights, *settings) for topic, rights in WORKER.items()}
-    everyone = (("worker", worker, [group, judge]), ("desk", DESK, []), ("canary", CANARY, []), ("feed", FEED, []))
+    everyone = (
+        ("worker", worker, [group, judge]),
+        ("desk", DESK, []),
+        ("notify", NOTIFY, []),
+        ("canary", CANARY, []),
+        ("feed", FEED, []),
+    )
     return _dump(
         [
             {
