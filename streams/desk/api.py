@@ -223,6 +223,11 @@ async def _lists(request: web.Request) -> web.Response:
     """Whom to protect, who brings much and asks for little, and who may be asked for a referral."""
     caller_of(request, "manager")
     desk = request.app[DESK]
+    found = desk.once_in_a_while("lists", lambda: _listed(desk))
+    return answer({"lists": found, "currency": desk.config.currency})
+
+
+def _listed(desk: Desk) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in LISTS}
     for customer_id in desk.view.places:
         one = desk.board.standing(customer_id)
@@ -237,7 +242,7 @@ async def _lists(request: web.Request) -> web.Response:
                 )  # fmt: skip
     for told in found.values():
         told.sort(key=lambda it: (-it["worth_cents"], it["customer"]))
-    return answer({"lists": {name: told[:MOST] for name, told in found.items()}, "currency": desk.config.currency})
+    return {name: told[:MOST] for name, told in found.items()}
 
 
 async def _incidents(request: web.Request) -> web.Response:
@@ -267,7 +272,8 @@ async def _holds(request: web.Request) -> web.Response:
 
 async def _figures(request: web.Request) -> web.Response:
     caller_of(request, "manager")
-    return answer(figures(request.app[DESK].view, now_ms()))
+    desk = request.app[DESK]
+    return answer(desk.once_in_a_while("figures", lambda: figures(desk.view, now_ms())))
 
 
 # ---------------------------------------------------------------- acting

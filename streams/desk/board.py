@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from schemas.alerts import Alert, Hold, Incident
+from schemas.alerts import Hold, Incident
 from streams.desk import ranking
 from streams.desk.action import Action, ActionError
+from streams.desk.alerts import alert_of
 from streams.desk.standing import Heard, Standing, Taken, stand
 
 READ = ("alerts", "alerts_held", "incidents", "holds", "insights", "desk_actions")
@@ -122,14 +123,14 @@ class Board:
     # ------------------------------------------------------------ one topic each
 
     def _take_alerts(self, record: Record) -> None:
-        alert = Alert.of(_map(record.value))
+        alert = alert_of(_map(record.value))
         person = self.people.setdefault(alert.customer_id, Person())
         person.heard.setdefault(alert.alert_id, Heard(alert, record.at_ms))
         person.standing = None
         self.changed.add(alert.customer_id)
 
     def _take_alerts_held(self, record: Record) -> None:
-        alert = Alert.of(_map(record.value))
+        alert = alert_of(_map(record.value))
         held = self.held.setdefault(alert.incident_id or "", HeldBack())
         if len(held.first) < HELD_SHOWN:
             held.first[alert.alert_id] = alert.customer_id, alert.kind

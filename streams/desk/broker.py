@@ -25,7 +25,8 @@ FETCH_WAIT_MS = 20
 LOOK_S = 1.0
 AWAY_AFTER_S = 3.0
 AGAIN_S = 1.0
-MOST_AT_ONCE = 2_000
+MOST_AT_ONCE = 500
+"""So many records are folded before anything else gets its turn."""
 WRITE_TIMEOUT_MS = 10_000
 
 

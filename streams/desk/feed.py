@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KEPT = 1_000
+KEPT_BYTES = 32 * 1024 * 1024
+"""So much of the tail is kept, by messages and by bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,11 @@ class Message:
     number: int
     floor: bytes
     money: bytes
+
+    @property
+    def size(self) -> int:
+        """Its bytes for both roles."""
+        return len(self.floor) + len(self.money)
 
     def bytes_for(self, money: bool) -> bytes:
         """The bytes for a role."""
@@ -32,7 +39,9 @@ class Feed:
 
     epoch: str
     kept: int = KEPT
+    kept_bytes: int = KEPT_BYTES
     number: int = 0
+    _size: int = 0
     _tail: deque[Message] = field(default_factory=deque)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -41,8 +50,9 @@ class Feed:
         self.number += 1
         event = f"{self.epoch}-{self.number}"
         self._tail.append(Message(self.number, frame("change", event, floor), frame("change", event, money)))
-        while len(self._tail) > self.kept:
-            self._tail.popleft()
+        self._size += self._tail[-1].size
+        while len(self._tail) > self.kept or (self._size > self.kept_bytes and len(self._tail) > 1):
+            self._size -= self._tail.popleft().size
         news, self._news = self._news, asyncio.Event()
         news.set()
 

@@ -4,8 +4,9 @@ What we owe somebody (an answer, a promise, a part) is not weighed against what 
 longest wait first (decision 8). A card that nobody has acknowledged in time climbs a tier, and then the next one.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from schemas.alerts import Alert
 from streams.desk.standing import Heard, Standing
@@ -31,6 +32,9 @@ BUDGET = 30
 """So many cards that nobody has acknowledged a floor is shown at once; more of them would be read by nobody."""
 MOST_SHOWN = 500
 
+Sort = tuple[int, int, int, int, str]
+"""By tier, by the day's budget, debts first, then by waiting or by money; the customer makes it one of a kind."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -48,15 +52,42 @@ class Place:
     climbed: int
     answer_by_ms: int | None
     changes_ms: int | None
-    sort: tuple[int, int, int, int, str]
+    sort: Sort
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Queue:
-    """The cards in their order: shown, and those beyond each floor's budget, by floor."""
+    """Live cards in their order, each floor's cut to its budget; what somebody has acknowledged is always shown.
 
-    shown: tuple[Place, ...]
-    beyond: tuple[Place, ...]
+    Kept sorted, so that a change costs by the change and not by how many cards there are.
+    """
+
+    budget: int = BUDGET
+    _waiting: dict[str, list[Sort]] = field(default_factory=dict)
+    _taken: list[Sort] = field(default_factory=list)
+
+    def put(self, one: Place) -> None:
+        """Let a card stand in the queue."""
+        insort(self._list_of(one), one.sort)
+
+    def drop(self, one: Place) -> None:
+        """Take a card out, which stands there as it is given."""
+        found = self._list_of(one)
+        del found[bisect_left(found, one.sort)]
+
+    def arranged(self) -> tuple[tuple[str, ...], dict[str, int]]:
+        """Customers in their order, and how many cards of each floor are beyond its budget."""
+        shown = list(self._taken)
+        beyond: dict[str, int] = {}
+        for floor, waiting in sorted(self._waiting.items()):
+            shown += waiting[: self.budget]
+            if len(waiting) > self.budget:
+                beyond[floor] = len(waiting) - self.budget
+        shown.sort()
+        return tuple(sort[-1] for sort in shown[:MOST_SHOWN]), beyond
+
+    def _list_of(self, one: Place) -> list[Sort]:
+        return self._waiting.setdefault(one.floor, []) if one.state == "open" else self._taken
 
 
 def tier_of(alert: Alert) -> str:
@@ -109,20 +140,3 @@ def place(customer_id: str, one: Standing, now_ms: int) -> Place:
 def _lead(heard: Sequence[Heard], at: int) -> tuple[int, int, int]:
     alert = heard[at].alert
     return TIERS.index(tier_of(alert)), 0 if alert.moment in OWED else 1, -at
-
-
-def queue(places: Iterable[Place], budget: int = BUDGET) -> Queue:
-    """Cut cards in their order to each floor's budget; those that somebody has acknowledged are always shown."""
-    shown: list[Place] = []
-    beyond: list[Place] = []
-    left: dict[str, int] = {}
-    for one in places:
-        room = left.setdefault(one.floor, budget)
-        if one.state != "open":
-            shown.append(one)
-        elif room > 0:
-            left[one.floor] = room - 1
-            shown.append(one)
-        else:
-            beyond.append(one)
-    return Queue(tuple(shown), tuple(beyond))

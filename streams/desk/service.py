@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from schemas.block import release_entry
-from streams.clock import now_ms
+from streams.clock import monotonic_s, now_ms
 from streams.config import Config
 from streams.desk import cards, rows
 from streams.desk.access import Caller
@@ -14,6 +15,7 @@ from streams.desk.action import Action
 from streams.desk.board import Board
 from streams.desk.broker import Away, Reader, Writer
 from streams.desk.feed import Feed, frame
+from streams.desk.ranking import Queue
 from streams.desk.standing import Standing, Taken, stand
 from streams.desk.view import Change, View
 from streams.intake import ledger_partition
@@ -21,6 +23,7 @@ from streams.intake import ledger_partition
 SPACING_S = 0.005
 """Changes are told together that come within this time, or while the last ones are being told."""
 READ_BACK_S = 5.0
+ANEW_S = 2.0
 MOST_TOUCHED = 200
 
 
@@ -38,7 +41,7 @@ class Desk:
     def __init__(self, config: Config, budget: int) -> None:
         self.config = config
         self.board = Board()
-        self.view = View(self.board, config.currency, budget)
+        self.view = View(self.board, config.currency, Queue(budget))
         self.feed = Feed(secrets.token_hex(6))
         self.rows = rows.Rows()
         self.reader = Reader(config, self.board, self._woken)
@@ -51,6 +54,7 @@ class Desk:
         self._before: set[str] = set()
         self._order: tuple[str, ...] = ()
         self._shown = False
+        self._made: dict[str, tuple[float, Any]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -70,6 +74,14 @@ class Desk:
         for task in self._tasks:
             if task.done() and not task.cancelled():
                 task.result()
+
+    def once_in_a_while(self, name: str, make: Callable[[], Any]) -> Any:
+        """What takes a walk over all cards, made anew at most every two seconds however many ask."""
+        made_s, value = self._made.get(name, (float("-inf"), None))
+        if monotonic_s() - made_s >= ANEW_S:
+            value = make()
+            self._made[name] = monotonic_s(), value
+        return value
 
     # ------------------------------------------------------------ telling
 
@@ -123,13 +135,9 @@ class Desk:
 
     def _common(self, change: Change | None) -> dict[str, Any]:
         view = self.view
-        floors: dict[str, int] = {}
-        for one in view.beyond:
-            floor = view.places[one].floor
-            floors[floor] = floors.get(floor, 0) + 1
         return {
             "now_ms": now_ms(),
-            "beyond": floors,
+            "beyond": view.beyond,
             "counts": {state: count for state, count in sorted(view.counts.items()) if count},
             "touched": [] if change is None else change.customers[:MOST_TOUCHED],
             "pages": [] if change is None else change.pages,

@@ -1,6 +1,5 @@
 """What all desks are shown, and what has changed since the last look: pure, the time is told to it."""
 
-from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from typing import Any
 from streams.desk import cards, ranking
 from streams.desk.board import Board
 from streams.desk.ranking import Place
+from streams.desk.standing import Standing
+from streams.floorwords import for_floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +29,16 @@ class Change:
 class View:
     """The cards of a board in their order. ``look`` brings it up to a time, and says what changed.
 
-    A look costs by what has changed, and one walk over the queue: ten thousand open cards take a few milliseconds.
+    A look costs by what has changed, however many cards there are.
     """
 
     board: Board
     currency: str
-    budget: int = ranking.BUDGET
+    queue: ranking.Queue = field(default_factory=ranking.Queue)
     places: dict[str, Place] = field(default_factory=dict)
     order: tuple[str, ...] = ()
-    beyond: tuple[str, ...] = ()
+    beyond: dict[str, int] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
-    _ranked: list[tuple[int, int, int, int, str]] = field(default_factory=list)
     _clock: list[tuple[int, str]] = field(default_factory=list)
 
     def look(self, now_ms: int) -> Change | None:
@@ -57,13 +57,12 @@ class View:
             return None
         before = set(self.order)
         order, beyond = self.order, self.beyond
-        self._arrange()
+        self.order, self.beyond = self.queue.arranged()
         drawn |= set(self.order) - before
         if not (drawn or pages or order != self.order or beyond != self.beyond):
             return None
-        floors = Counter(self.places[one].floor for one in self.beyond)
         counts = {state: count for state, count in sorted(self.counts.items()) if count}
-        return Change(tuple(sorted(drawn)), self.order, dict(floors), counts, pages, bool(touched))
+        return Change(tuple(sorted(drawn)), self.order, self.beyond, counts, pages, bool(touched))
 
     def card(self, customer_id: str, now_ms: int, *, money: bool) -> dict[str, Any] | None:
         """One card for a role; None for somebody whom no alert was about."""
@@ -88,12 +87,18 @@ class View:
                 continue
             if about and about not in {cards.TOPICS[one.heard[at].machine] for at in (place.lead, *one.raised)}:
                 continue
-            if text and text not in place.customer_id.casefold():
+            if text and text not in self._words(one, place):
                 continue
             last_ms = max(one.heard[-1].at_ms, max((taken.action.ts_ms for taken in one.taken), default=0))
             done = place.state in cards.DONE
             out.append(((1, -last_ms) if done else (0, 0), place.sort, place.customer_id))
         return [customer_id for _, _, customer_id in sorted(out)]
+
+    @staticmethod
+    def _words(one: Standing, place: Place) -> str:
+        """What a card is found by: the customer, the skill, the floor's title."""
+        alert = one.heard[place.lead].alert
+        return f"{place.customer_id} {alert.skill or ''} {for_floor(alert).title}".casefold()
 
     def _woken(self, now_ms: int) -> list[str]:
         """Whose place changes by now without anybody's doing."""
@@ -116,17 +121,11 @@ class View:
         if before is not None:
             self.counts[before.state] -= 1
             if before.state in cards.LIVE:
-                del self._ranked[bisect_left(self._ranked, before.sort)]
+                self.queue.drop(before)
         self.places[customer_id] = place
         self.counts[place.state] += 1
         if place.state in cards.LIVE:
-            insort(self._ranked, place.sort)
+            self.queue.put(place)
         if place.changes_ms is not None and (before is None or before.changes_ms != place.changes_ms):
             heappush(self._clock, (place.changes_ms, customer_id))
         return True
-
-    def _arrange(self) -> None:
-        found = ranking.queue((self.places[sort[-1]] for sort in self._ranked), self.budget)
-        shown = [one.customer_id for one in found.shown]
-        self.order = tuple(shown[: ranking.MOST_SHOWN])
-        self.beyond = (*shown[ranking.MOST_SHOWN :], *(one.customer_id for one in found.beyond))

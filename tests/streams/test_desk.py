@@ -214,7 +214,7 @@ def test_a_snooze_ends_with_its_reason_told_and_a_disagreement_is_a_label(desk: 
     assert desk.act("undo", TWIN, undoes=slept["action_id"]).body["card"]["state"] == "open"
     said = desk.act("disagree", TWIN, reason="they run a charity").body
     assert said["card"]["state"] == "disagreed"
-    assert desk.get("/v1/figures")["all"]["disagreed"] == 1
+    desk.until("it is counted", lambda: desk.get("/v1/figures")["all"]["disagreed"] == 1)
     assert desk.act("undo", TWIN, undoes=said["action_id"]).status == 200
     pinned = desk.act("override", TWIN, machine="fix_the_cause", reason="known", until_ms=now_ms + DAY_MS)
     assert pinned.body["card"]["state"] in ("overridden", "open")

@@ -43,7 +43,7 @@ export function managerPage(main, key, query) {
   load();
   const stop = listen((what, change) => {
     const ours = what === "cards" && (change.whole || change.pages?.includes(about) || about === "cards");
-    if ((ours || what === "status") && !waiting && !body.contains(document.activeElement)) waiting = setTimeout(load, ours ? 300 : 5_000);
+    if ((ours || what === "status") && !waiting && !body.contains(document.activeElement)) waiting = setTimeout(load, ours && about !== "cards" ? 300 : 5_000);
     if (ours && about === "incidents" && !waiting) waiting = setTimeout(load, 300);
   });
   return () => { stop(); clearTimeout(waiting); };

@@ -48,7 +48,7 @@ function toolbar() {
   const tabs = VIEWS.map(([key, words]) => h("button", {
     type: "button", "aria-pressed": String(view.which === key), "data-view": key, onclick: () => look(key),
   }, words, h("span", { class: "badge", "data-count": key })));
-  const search = h("input", { type: "search", id: "search", placeholder: "Customer", "aria-label": "Search by customer", value: view.text, autocomplete: "off" });
+  const search = h("input", { type: "search", id: "search", placeholder: "Customer, skill…", "aria-label": "Search by customer, skill or words", value: view.text, autocomplete: "off" });
   let waiting = 0;
   search.addEventListener("input", () => {
     clearTimeout(waiting);
@@ -74,7 +74,8 @@ const fits = (card) => card && (!view.floor || card.floor === view.floor) && (!v
   && (view.which !== "mine" || card.owner === store.me?.name) && (view.which !== "unowned" || !card.owner);
 
 function changed(change) {
-  if (change.whole || !frozen()) settle();
+  if (remote() && !change.mine && !change.whole) later();
+  else if (change.whole || !frozen()) settle();
   else refresh();
   if (view.selected && change.touched?.includes(view.selected)) drawSelected(true);
   if (!change.mine && !change.whole) {
@@ -84,6 +85,13 @@ function changed(change) {
       if (card.state === "cleared" && rows.has(card.customer)) say(`Over: ${card.customer}. ${card.why}`);
     }
   }
+}
+
+let due = 0;
+
+/** What the desk must be asked for is asked for once a second at most. */
+function later() {
+  due ||= setTimeout(() => { due = 0; if (!frozen()) settle(); }, 1_000);
 }
 
 let asking = 0;
@@ -163,7 +171,7 @@ function inOrder(parent, wanted) {
 
 function emptyWords() {
   if (!store.status.caught_up) return "Reading what has happened so far…";
-  if (view.text) return "No customer of this name has a card.";
+  if (view.text) return "No card is found by this.";
   return { queue: "Nobody waits for you. That is how it should be.", mine: "You have taken nothing on.", unowned: "Everything has an owner.", asleep: "Nothing is put off.", done: "Nothing was settled yet." }[view.which];
 }
 
