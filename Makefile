@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench browser eval monitoring-check deploy-check chaos chaos-controls broker lock clean
+.PHONY: help setup demo test check bench browser eval monitoring-check deploy-check chaos chaos-controls schedules broker lock clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,10 @@ chaos: $(READY) ## kill and freeze workers and brokers at random, and compare th
 
 chaos-controls: $(READY) ## do without each safeguard in turn: chaos must notice each time
 	$(PY) -m tests.chaos controls $(ARGS)
+
+SEEDS ?= 1000
+schedules: $(READY) ## crashes, zombies and moves in schedules drawn from seeds, with the real judge (SEEDS=100000)
+	$(PY) -m tests.sim --seeds $(SEEDS) $(ARGS)
 
 broker: $(READY) ## run a real Kafka on 127.0.0.1:9092 until Ctrl-C (needs Java 17; ARGS="--port N")
 	$(PY) -m tests.broker.kafka run $(ARGS)

@@ -111,6 +111,7 @@ def install(folder: Path) -> None:
     _around(App, "give_up", before="giving-up", after="gave-up")
     _before(Pipeline, "step", "judge-step")
     _before(Pipeline, "restore", "restore-record")
+    _before(Pipeline, "restore_rows", "restore-record")
     start = AIOKafkaProducer.start
 
     async def started(self: Any) -> None:

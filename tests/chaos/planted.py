@@ -44,13 +44,10 @@ def without_marks() -> None:
 def without_restore_order() -> None:
     """Rows are read before the predecessor is shut out, and to no proven end."""
 
-    async def read(consumer: Any, place: Any, nonce: bytes, into: Any, stuck_s: float) -> int:
+    async def read(consumer: Any, place: Any, nonce: bytes, into: Any, *_: Any) -> int:
         count = 0
         while found := (await consumer.getmany(place, timeout_ms=IMPATIENT_MS)).get(place):
-            for record in found:
-                if record.key != streams.outbox.NONCE_KEY:
-                    into.restore(record.key, record.value)
-                    count += 1
+            count += sum(streams.restore._take(sheaf, nonce, into)[0] for sheaf in streams.restore._sheaves(found))
         return count
 
     async def take_over(self: Judge, partition: int, one: Any) -> None:

@@ -1,0 +1,1 @@
+"""The protocol of exactly once and the real judgement, in schedules drawn from a seed."""
