@@ -95,20 +95,33 @@ def notify_run(file: Path, config_file: Path | None, broker: str | None) -> None
         from streams.notify.targets import load_targets
 
         targets = load_targets(file, os.environ)
+        from prometheus_client import CollectorRegistry
+
+        from streams.health import Health
+        from streams.notify.metrics import DeliveryMetrics
         from streams.notify.post import Office
+        from streams.topics import TopicError
+
+        registry = CollectorRegistry()
+        metrics, health = DeliveryMetrics(registry, [one.name for one in targets]), Health(registry)
+        try:
+            health.serve(config.metrics_bind, config.metrics_port)
+        except OSError as error:
+            raise TopicError(f"metrics_port {config.metrics_port} cannot be had: {error.strerror}") from None
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for name in ("aiokafka", "kafka"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
     async def run() -> None:
-        task = asyncio.ensure_future(Office(config, targets, client_of(config)).run(ready))
+        task = asyncio.ensure_future(Office(config, targets, client_of(config), metrics).run(ready))
         for which in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(which, task.cancel)
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
     def ready() -> None:
+        health.ready = lambda: None
         click.echo(f"Telling {', '.join(one.name for one in targets)} of alerts from {config.broker}")
         sys.stdout.flush()
 

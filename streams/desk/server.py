@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import hdrs, web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from streams.clock import now_ms
 from streams.config import Config
@@ -52,6 +53,7 @@ def application(desk: Desk, access: Access) -> web.Application:
     app.router.add_get("/v1/stream", _stream)
     app.router.add_get("/livez", _live)
     app.router.add_get("/readyz", _ready)
+    app.router.add_get("/metrics", _metrics)
     app.router.add_static("/static/", STATIC)
     api.add_routes(app)
     return app
@@ -149,6 +151,12 @@ async def _ready(request: web.Request) -> web.Response:
     status = request.app[DESK].status()
     ready = status["caught_up"] and status["away_since_ms"] is None
     return answer({"ready": ready, **status}, 200 if ready else 503)
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    caller_of(request)
+    text = request.app[DESK].scrape()
+    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 async def _stream(request: web.Request) -> web.StreamResponse:

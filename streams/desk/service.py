@@ -6,15 +6,17 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+
 from schemas.block import release_entry
 from streams.clock import monotonic_s, now_ms
 from streams.config import Config
 from streams.desk import cards, rows
-from streams.desk.access import Caller
 from streams.desk.action import Action
 from streams.desk.board import Board
 from streams.desk.broker import Away, Reader, Writer
 from streams.desk.feed import Feed, frame
+from streams.desk.metrics import DeskMetrics
 from streams.desk.ranking import Queue
 from streams.desk.standing import Standing, Taken, stand
 from streams.desk.view import Change, View
@@ -47,13 +49,17 @@ class Desk:
         self.reader = Reader(config, self.board, self._woken)
         self.writer = Writer(config)
         self.viewers = 0
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.metrics = DeskMetrics(self.registry)
         self._news = asyncio.Event()
         self._read = asyncio.Condition()
         self._told: dict[str, Any] = {}
         self._whole: dict[tuple[bool, str], bytes] = {}
         self._before: set[str] = set()
         self._order: tuple[str, ...] = ()
-        self._shown = False
+        self._shown = self._told_once = False
+        self._measured_ms = now_ms()
         self._made: dict[str, tuple[float, Any]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -119,9 +125,32 @@ class Desk:
                 if change is not None or status != self._told:
                     self._told = status
                     self._publish(change)
+                if change is not None and self._told_once:
+                    self._measure(change)
+                self._told_once = True
             async with self._read:
                 self._read.notify_all()
             await asyncio.sleep(SPACING_S)
+
+    def _measure(self, change: Change) -> None:
+        """Note how long alerts took to be told; what was there at the start is no news."""
+        at_ms = now_ms()
+        for customer_id in change.customers:
+            one = self.board.standing(customer_id)
+            if one is not None and one.heard[-1].at_ms > self._measured_ms:
+                self.metrics.shown_seconds.observe(max(0, at_ms - one.heard[-1].at_ms) / 1_000)
+        self._measured_ms = at_ms
+
+    def scrape(self) -> bytes:
+        """The metrics as Prometheus reads them."""
+        metrics, reader = self.metrics, self.reader
+        for state, count in self.view.counts.items():
+            metrics.cards.labels(state).set(count)
+        metrics.viewers.set(self.viewers)
+        metrics.behind.set(reader.behind)
+        metrics.unread.set(self.board.unread)
+        metrics.away.set(reader.away_since_ms is not None)
+        return generate_latest(self.registry)
 
     def _publish(self, change: Change | None) -> None:
         drawn = () if change is None else change.customers
@@ -151,8 +180,21 @@ class Desk:
 
     # ------------------------------------------------------------ acting
 
-    async def act(self, action: Action, caller: Caller) -> Taken:
+    async def act(self, action: Action) -> Taken:
         """Take an action once, however often it is sent; return what became of it. Raises ``Refused``."""
+        began_s, outcome = monotonic_s(), "refused"
+        try:
+            taken = await self._take(action)
+            outcome = "refused" if taken.refused else "taken"
+        except Refused as error:
+            outcome = "unavailable" if error.status == 503 else "refused"
+            raise
+        finally:
+            self.metrics.actions.labels(action.verb, outcome).inc()
+        self.metrics.action_seconds.observe(monotonic_s() - began_s)
+        return taken
+
+    async def _take(self, action: Action) -> Taken:
         if self.reader.away_since_ms is not None or not self._shown:
             raise Refused(503, "Kafka does not answer, so nothing was written; try again when the desk says so")
         known = self.board.known(action.key, action.action_id)

@@ -16,6 +16,11 @@ TRY_AGAIN = frozenset({401, 403, 404, 408, 409, 425, 429})
 """Refusals that a person mends at the target: the alert waits. Any other 4xx is about the message itself."""
 
 
+def tries_again(status: int) -> bool:
+    """Whether an answer (0: none) means that the alert is brought again."""
+    return not (200 <= status < 300 or (400 <= status < 500 and status not in TRY_AGAIN))
+
+
 @dataclass(slots=True)
 class Tally:
     """What a courier has done."""
@@ -61,7 +66,7 @@ class Courier:
                 self._in_row = 0
                 self.tally.delivered += 1
                 return "delivered"
-            if 400 <= status < 500 and status not in TRY_AGAIN:
+            if not tries_again(status):
                 self._in_row = 0
                 self.tally.refused += 1
                 return f"refused {status}"

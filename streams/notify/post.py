@@ -21,7 +21,8 @@ from streams.clock import now_ms
 from streams.config import Config
 from streams.desk.broker import consumer_of
 from streams.notify import guard, message
-from streams.notify.courier import Courier
+from streams.notify.courier import Courier, tries_again
+from streams.notify.metrics import DeliveryMetrics
 from streams.notify.targets import Target
 from streams.reading import latest
 
@@ -44,8 +45,10 @@ def remembered(told: dict[bytes, bytes | None]) -> dict[bytes, int]:
 class Office:
     """Tells the targets of a deployment its alerts, until it is cancelled."""
 
-    def __init__(self, config: Config, targets: Iterable[Target], client: dict[str, Any]) -> None:
-        self._config, self._targets, self._client = config, list(targets), client
+    def __init__(
+        self, config: Config, targets: Iterable[Target], client: dict[str, Any], metrics: DeliveryMetrics
+    ) -> None:
+        self._config, self._targets, self._client, self._metrics = config, list(targets), client, metrics
         self._producer: Any = None
 
     async def run(self, ready: Callable[[], None]) -> None:
@@ -73,7 +76,7 @@ class Office:
             courier = Courier(
                 self._sender(target, client),
                 asyncio.sleep,
-                lambda is_open: _say_fuse(target, is_open),
+                lambda is_open: self._fuse(target, is_open),
                 random.random,
             )
             while True:
@@ -114,6 +117,7 @@ class Office:
             alert = _alert_of(record.value)
             if alert is not None and target.wants(alert):
                 outcome, alert_id = await courier.deliver(alert), alert.alert_id
+                self._metrics.deliveries.labels(target.name, outcome.split()[0]).inc()
                 if outcome != "delivered":
                     log.error("%s will not take alert %s: %s; it is put aside", target.name, alert_id, outcome)
                     await self._remember(f"{target.name}!{alert_id}".encode(), record.offset, alert_id, outcome)
@@ -141,7 +145,25 @@ class Office:
                 await asyncio.sleep(AGAIN_S)
 
     def _sender(self, target: Target, client: aiohttp.ClientSession) -> Callable[[Alert], Awaitable[int]]:
-        return lambda alert: send(alert, target, client, self._config.currency)
+        failed = self._metrics.deliveries.labels(target.name, "failed")
+
+        async def bring(alert: Alert) -> int:
+            status = 0
+            try:
+                status = await send(alert, target, client, self._config.currency)
+            finally:
+                if tries_again(status):
+                    failed.inc()
+            return status
+
+        return bring
+
+    def _fuse(self, target: Target, is_open: bool) -> None:
+        self._metrics.fuse_open.labels(target.name).set(is_open)
+        if is_open:
+            log.warning("%s failed again and again: it is left alone, and tried from time to time", target.name)
+        else:
+            log.info("%s is well again", target.name)
 
 
 async def send(alert: Alert, target: Target, client: aiohttp.ClientSession, currency: str) -> int:
@@ -157,10 +179,3 @@ def _alert_of(value: bytes | None) -> Alert | None:
     except (ValueError, KeyError, TypeError, AttributeError, msgpack.UnpackException):
         log.warning("a record of the alerts topic cannot be read, and is passed over")
         return None
-
-
-def _say_fuse(target: Target, is_open: bool) -> None:
-    if is_open:
-        log.warning("%s failed again and again: it is left alone, and tried from time to time", target.name)
-    else:
-        log.info("%s is well again", target.name)

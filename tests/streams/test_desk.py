@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
@@ -351,6 +352,14 @@ def test_every_answer_forbids_inline_script_and_frames(desk: DeskProcess) -> Non
         assert headers["X-Content-Type-Options"] == "nosniff"
     assert desk.ask("GET", "/static/../server.py").status in (403, 404)
     assert desk.ask("GET", "/static/%2e%2e/server.py").status in (403, 404)
+
+
+def test_what_it_counts_can_be_scraped(desk: DeskProcess) -> None:
+    text = desk.get("/metrics").decode()
+    assert re.search(r'whaleline_desk_actions_total{outcome="taken",verb="acknowledge"} [1-9]', text)
+    assert re.search(r'whaleline_desk_cards{state="open"} [1-9]', text)
+    assert "whaleline_desk_kafka_away 0.0" in text
+    assert not re.search("story|ada|C-new", text)
 
 
 def test_a_hostile_id_is_only_text(broker: Stage, desk: DeskProcess) -> None:

@@ -24,9 +24,11 @@ from schemas.policy import parse
 from streams import census
 from streams.canary import CanaryMetrics
 from streams.census import Census
+from streams.desk.metrics import DeskMetrics
 from streams.figures import Figures, ready_to_work
 from streams.health import Health
 from streams.metrics import Metrics, kind_and_change
+from streams.notify.metrics import DeliveryMetrics
 from streams.outbox import Publication
 from streams.pipeline import Pipeline
 from tests.broker.kafka import free_port
@@ -238,6 +240,8 @@ def test_the_documentation_lists_every_metric_and_its_labels() -> None:
     ours = {name: labels for name, labels in exposed(Metrics().registry).items() if name.startswith("whaleline_")}
     canary = CollectorRegistry()
     CanaryMetrics(canary)
+    DeskMetrics(canary)
+    DeliveryMetrics(canary, [])
     ours |= exposed(canary)
     ours["whaleline_build_info"] = {"version", "layout", "python"}
     assert len(ours) > 35
