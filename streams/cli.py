@@ -5,13 +5,13 @@ import importlib.util
 import json
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
 import click
 
 from streams.cli_admin import config, incidents, ledger, policy, topics
+from streams.cli_bench import backtest
 from streams.cli_desk import desk, labels
 from streams.cli_insights import curve, problems, win_back
 from streams.cli_notify import notify
@@ -24,6 +24,7 @@ from streams.cli_parts import (
     examples,
     fail,
     in_a_sentence,
+    moment,
     read_config,
     read_policy,
 )
@@ -161,17 +162,6 @@ def worker(config_file: Path | None) -> None:
         sys.exit(run(config))
 
 
-def _moment(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
-    """Milliseconds of an ISO date or time; without a zone it is UTC."""
-    if text is None:
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is not a time such as 2025-12-01 or 2025-12-01T08:00Z") from None
-    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
 @main.command(
     epilog=examples(
         "whaleline replay events.jsonl --alerts alerts.jsonl --states states.jsonl",
@@ -194,7 +184,7 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
 )
 @click.option("--currency", default="USD", show_default=True, help="Events in another currency are refused.")
 @click.option("--app-id", default="whaleline", show_default=True, help="Part of every alert's id.")
-@click.option("--as-of", callback=_moment, metavar="TIME", help="Judge as if it were this time, as in 2025-12-01.")
+@click.option("--as-of", callback=moment, metavar="TIME", help="Judge as if it were this time, as in 2025-12-01.")
 def replay(
     events: Path, alerts: Path, states: Path, dead_letters: Path | None, held: Path | None,
     incidents: Path | None, curve: Path | None, problems: Path | None, policy_file: Path | None,
@@ -230,7 +220,7 @@ def replay(
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="The fitted piece of policy goes here.")
 @click.option("--report", type=FILE, metavar="FILE", help="The findings go here: JSON for *.json, or Markdown.")
 @click.option("--currency", default="USD", show_default=True, help="Events in another currency are left out.")
-@click.option("--as-of", callback=_moment, metavar="TIME", help="Fit as if it were this time, as in 2025-12-01.")
+@click.option("--as-of", callback=moment, metavar="TIME", help="Fit as if it were this time, as in 2025-12-01.")
 def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int | None) -> None:
     """Fit purchases, spend and the risk of leaving to a history, as settings for a policy.
 
@@ -256,8 +246,8 @@ def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int 
         click.echo(json.dumps(counts | found.settings()))
 
 
-FLOOR, WATCH = (desk, labels, notify), (canary, doctor, simulate, stress)
-for group in (topics, policy, config, ledger, incidents, curve, problems, win_back, *FLOOR, *WATCH):
+BENCH, FLOOR, WATCH = (backtest,), (desk, labels, notify), (canary, doctor, simulate, stress)
+for group in (topics, policy, config, ledger, incidents, curve, problems, win_back, *BENCH, *FLOOR, *WATCH):
     main.add_command(group)
 
 

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,17 @@ def duration(_context: click.Context, _option: click.Parameter, text: str | None
     if found is None or not 0 < float(found[1]) < 1e6:
         raise click.BadParameter(f"{text!r} is not a duration such as 30s, 2m or 1h")
     return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
+
+
+def moment(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
+    """Milliseconds of an ISO date or time; without a zone it is UTC."""
+    if text is None:
+        return None
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a time such as 2025-12-01 or 2025-12-01T08:00Z") from None
+    return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def fail(sentence: str, code: int) -> None:

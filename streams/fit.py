@@ -1,6 +1,6 @@
 """Fit the models to a recorded history: a file of events in, a piece of policy out.
 
-Histories are read with the readers of ``streams.replay`` and counted as the judge counts them: days with a
+Histories are read with the readers of ``streams.rejudge`` and counted as the judge counts them: days with a
 purchase, weeks from the first of them, spend over all purchases. Nothing here is random and no clock is read:
 the same file gives the same bytes. What is computed, and what is not yet: docs/fit.md.
 """

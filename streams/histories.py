@@ -1,7 +1,7 @@
 """Who bought when and for how much, from a recorded history: what a fit needs to know, and no more.
 
-Read with the readers of ``streams.replay``, and counted as the judge counts: a customer's repeated event id is one
-purchase, a day is a UTC day, and an event of a ledger's future is none.
+Read with the readers of ``streams.rejudge``, and counted as the judge counts: a customer's repeated event id is
+one purchase, a day is a UTC day, and an event of a ledger's future is none.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from schemas.codes import Control, Kind, Reason
 from schemas.events import DAY_MS
 from schemas.policy import Policy, PolicyError, parse
 from streams.ledgerfile import FileError, Frame, is_ledger, read
-from streams.replay import payloads
+from streams.rejudge import payloads
 
 MINUTE_MS = 60_000
 

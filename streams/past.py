@@ -1,6 +1,6 @@
 """A recorded history as ledger records in memory, judged as often as a fit asks, and looked at every 30 days.
 
-The events are those that ``streams.replay`` would judge; only the policy is the caller's.
+The events are those that ``streams.rejudge`` would judge; only the policy is the caller's.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from schemas.policy import Policy
 from streams.histories import Progress
 from streams.ledgerfile import is_ledger, read
 from streams.pipeline import Pipeline, Record
-from streams.replay import CALLS, SALES, payloads
+from streams.rejudge import CALLS, SALES, payloads
 
 HOUR_MS = 3_600_000
 TOPICS = (("support", CALLS.topic, 1), ("purchases", SALES.topic, 1))

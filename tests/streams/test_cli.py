@@ -33,6 +33,7 @@ COMMANDS = [
     ["demo"],
     ["worker"],
     ["replay"],
+    ["backtest"],
     ["topics", "apply"],
     ["topics", "check"],
     ["policy", "show"],

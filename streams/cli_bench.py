@@ -1,0 +1,80 @@
+"""Commands for whoever looks after the judgement itself: two policies compared on recorded events."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from streams.cli_parts import FILE, examples, fail, in_a_sentence, moment, read_policy
+
+HOLDS = 1
+"""Exit code of a condition of ``--fail-if`` that holds."""
+
+WHOLE = 1000
+
+
+@click.command(
+    epilog=examples(
+        "whaleline backtest events.jsonl --policy now.toml --against new.toml --report report.html",
+        "whaleline backtest ledger.wll --against new.toml --fail-if 'b.alerts_per_day > 40'",
+    )
+)
+@click.argument("events", type=FILE)
+@click.option("--policy", "policy_file", type=FILE, metavar="FILE",
+              help="Policy A; without it, those of the ledger, or the default one.")  # fmt: skip
+@click.option("--against", type=FILE, required=True, metavar="FILE", help="Policy B.")
+@click.option("--report", type=FILE, metavar="FILE", help="The report goes here, as one HTML page.")
+@click.option("--json", "told", type=FILE, metavar="FILE", help="All figures and who moves go here, as JSON.")
+@click.option("--fail-if", "conditions", multiple=True, metavar="EXPR",
+              help="End with code 1 if this holds: 'b.precision < a.precision'; may be repeated.")  # fmt: skip
+@click.option("--capacity", type=click.IntRange(1), metavar="N",
+              help="Alerts a day the floors can act on; else A's [service] budget_per_day.")  # fmt: skip
+@click.option("--segments", "segment_file", type=FILE, metavar="CSV",
+              help="Compare by segment: a file with the columns customer_id and segment.")  # fmt: skip
+@click.option(
+    "--partitions", type=click.IntRange(1, 1024), default=1, show_default=True, help="Ledger partitions."
+)
+@click.option("--currency", default="USD", show_default=True, help="Events in another currency are refused.")
+@click.option("--app-id", default="whaleline", show_default=True, help="Part of every alert's id.")
+@click.option("--as-of", callback=moment, metavar="TIME", help="Judge as if it were this time, as in 2025-12-01.")
+def backtest(
+    events: Path, policy_file: Path | None, against: Path, report: Path | None, told: Path | None,
+    conditions: tuple[str, ...], capacity: int | None, segment_file: Path | None, partitions: int, currency: str,
+    app_id: str, as_of: int | None,
+) -> None:  # fmt: skip
+    """Judge EVENTS under two policies and say what would change.
+
+    EVENTS is a file as `whaleline replay` takes it, or a recorded ledger, in which policy A or B then stands in
+    place of its own. What is compared: who enters and leaves, alerts a day against what the floor can act on,
+    how right the alerts were where the history tells, money, and how fair it is.
+    """
+    with in_a_sentence():
+        from streams.conditions import condition
+
+        unwanted = [condition(one) for one in conditions]
+        policies = None if policy_file is None else read_policy(policy_file), read_policy(against)
+        from streams.backtestrun import Asked, read_segments, run_backtest
+        from streams.comparedwords import summary
+
+        segments = None if segment_file is None else read_segments(segment_file)
+        names = "its own policies" if policy_file is None else policy_file.name, against.name
+        hidden = not sys.stderr.isatty()
+        with click.progressbar(length=WHOLE, label="backtest", file=sys.stderr, hidden=hidden) as bar:
+            found = run_backtest(
+                events,
+                *(Asked(policy, name) for policy, name in zip(policies, names, strict=True)),
+                report=report,
+                told=told,
+                capacity=capacity,
+                segments=segments,
+                app_id=app_id,
+                partitions=partitions,
+                currency=currency,
+                as_of_ms=as_of,
+                progress=lambda share: bar.update(int(share * WHOLE) - bar.pos),
+            )
+    for line in summary(found):
+        click.echo(line)
+    held = [said for said in (one.verdict(found) for one in unwanted) if said is not None]
+    if held:
+        fail(f"--fail-if: {'; '.join(held)}", HOLDS)
