@@ -123,7 +123,7 @@ def _check_end(until_ms: int | None, now_ms: int) -> None:
 def _checked(given: Mapping[str, Any]) -> Action:
     """An action whose fields have their types and lengths, and that has what its verb needs."""
     verb, action_id = given["verb"], given["action_id"]
-    if verb not in VERBS:
+    if not isinstance(verb, str) or verb not in VERBS:
         raise ActionError(f"verb must be one of {', '.join(VERBS)}")
     if not isinstance(action_id, str) or not _ID.fullmatch(action_id):
         raise ActionError("action_id must be 8 to 48 letters, digits, '-' or '_', made anew for each action")
@@ -134,7 +134,8 @@ def _checked(given: Mapping[str, Any]) -> Action:
         *(one for one in _NAMES if one not in ("verb", "action_id", "ts_ms", "role", "until_ms")),
     ):
         _check_text(name, given[name])
-    if given["until_ms"] is not None and type(given["until_ms"]) is not int:
+    until_ms = given["until_ms"]
+    if until_ms is not None and not (type(until_ms) is int and abs(until_ms) < 2**53):
         raise ActionError("until_ms must be a whole number, ms UTC")
     action = Action(**given)
     for name in _needed(verb):

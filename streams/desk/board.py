@@ -13,7 +13,7 @@ import msgpack
 from schemas.alerts import Hold, Incident
 from streams.desk import ranking
 from streams.desk.action import Action, ActionError
-from streams.desk.alerts import alert_of
+from streams.desk.alerts import alert_of, hold_of, incident_of
 from streams.desk.standing import Heard, Standing, Taken, stand
 
 READ = ("alerts", "alerts_held", "incidents", "holds", "insights", "desk_actions")
@@ -137,17 +137,12 @@ class Board:
         self.pages.add("incidents")
 
     def _take_incidents(self, record: Record) -> None:
-        one = Incident.of(_map(record.value))
+        one = incident_of(_map(record.value))
         self.incidents[one.incident_id] = one
         self.pages.add("incidents")
 
     def _take_holds(self, record: Record) -> None:
-        told = _map(record.value)
-        names = Hold.__dataclass_fields__
-        fields: dict[str, Any] = {
-            name: tuple(told[name]) if isinstance(told[name], list) else told[name] for name in names
-        }
-        one = Hold(**fields)
+        one = hold_of(_map(record.value))
         if one.held:
             self.holds[one.customer_id] = one
         else:
