@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench browser eval monitoring-check deploy-check chaos chaos-controls schedules broker lock clean
+.PHONY: help setup demo test check bench bench-worker fuzz browser eval monitoring-check deploy-check chaos chaos-controls schedules broker lock clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,8 +61,15 @@ check: $(READY) ## lint, format, types, and the direction of imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(READY) ## measure the hot paths
+bench: $(READY) ## measure the hot paths, in one process and without a broker
 	$(PY) -m tests.bench $(ARGS)
+
+bench-worker: $(READY) ## measure a whole worker on a real Kafka (ARGS="--events 1000000 --rates 2000,20000")
+	@$(PY) -m tests.broker.kafka fetch
+	$(PY) -m tests.bench.worker $(ARGS)
+
+fuzz: $(READY) ## hostile bytes through the kernels that read, with and without bounds checks (ARGS="--count 10000000")
+	$(PY) -m tests.fuzz $(ARGS)
 
 BROWSES := $(VENV)/.whaleline-browses
 $(BROWSES): requirements-browser.lock | $(READY)

@@ -8,6 +8,7 @@ Python function that was written, and gives the same bits.
 """
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 from importlib.resources import files
 from typing import Any, Final, TypeVar, cast
@@ -48,6 +49,7 @@ def _source_stamp() -> str:
 
 
 _STAMP: Final = _source_stamp()
+CHECKED: Final = "-checked"
 
 
 def compiled_so_far() -> int:
@@ -69,13 +71,30 @@ def allocating(function: Kernel) -> Kernel:
     return _compiled(function, counting=True)
 
 
-def _compiled(function: Kernel, counting: bool) -> Kernel:
+def unrolled(function: Kernel) -> Kernel:
+    """A ``kernel`` compiled anew for each constant that it is called with: for the smallest, whose loop it ends."""
+    return _compiled(function, counting=False, constants=True)
+
+
+def _compiled(function: Kernel, counting: bool, constants: bool = False) -> Kernel:
     private: Any = {"_nrt": counting}  # of numba: no run time that counts references
     compiled: Any = numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", **private)(function)
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]
-        compiled._cache._cache_file._source_stamp = _STAMP
+        kept = compiled._cache._cache_file
+        kept._source_stamp = _STAMP
+        if config.BOUNDSCHECK:  # type: ignore[attr-defined]
+            # Numba would take machine code with checks for that without, and the other way round.
+            kept._index_path = kept._index_path.removesuffix(".nbi") + CHECKED + ".nbi"
+            kept._data_name_pattern = kept._data_name_pattern.removesuffix(".nbc") + CHECKED + ".nbc"
+        if not constants:
+            compiled.get_call_template = partial(_called, compiled.get_call_template)
     KERNELS.append(compiled)
     return cast(Kernel, compiled)
+
+
+def _called(template: Callable[..., Any], args: Any, kws: Any) -> Any:
+    """The overload for a kernel's call; numba's own is another for each constant, and all take half as long again."""
+    return template(tuple(map(types.unliteral, args)), {name: types.unliteral(one) for name, one in kws.items()})
 
 
 LINE_BYTES: Final = 64

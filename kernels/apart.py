@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import kernel
+from kernels._jit import kernel, unrolled
 from kernels.digest import xxh64
 from kernels.letters import Bytes, byte, copy, little_endian
 from kernels.shapes import Records
@@ -36,7 +36,7 @@ IDENTITY_BYTES: Final = 2 * TEXT_MAX + 2
 BLANK: Final = np.frombuffer(BLANK_EVENT.tobytes(), np.uint8)
 
 
-@kernel
+@unrolled
 def _put(out: Bytes, at: int, number: int, width: int) -> None:
     """Write a number in 1, 4 or 8 bytes, lowest first."""
     if width == 8:
@@ -55,7 +55,7 @@ def _bits(number: int) -> int:
     return int(np.uint64(number).view(np.int64))
 
 
-@kernel
+@unrolled
 def _signed(raw: Bytes, at: int, width: int, signed: int) -> int:
     """The number in 1, 4 or 8 bytes."""
     if width == 8:

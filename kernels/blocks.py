@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import allocating, kernel
+from kernels._jit import allocating, kernel, unrolled
 from kernels.digest import xxh64
 from kernels.letters import copy, same
 from kernels.shapes import Records
@@ -47,7 +47,7 @@ def spread(rows: Records, picked: Numbers, starts: Numbers, order: Numbers) -> N
         at_end[partition] += 1
 
 
-@kernel
+@unrolled
 def _put(out: Bytes, at: int, number: int, width: int) -> None:
     """Write a number in ``width`` bytes, lowest first."""
     for k in range(width):

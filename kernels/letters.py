@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import kernel
+from kernels._jit import kernel, unrolled
 
 Bytes = NDArray[np.uint8]
 
@@ -28,7 +28,7 @@ def byte(buffer: Bytes, at: int) -> int:
     return int(np.int64(buffer[np.uint64(at)]))
 
 
-@kernel
+@unrolled
 def little_endian(buffer: Bytes, at: int, width: int) -> int:
     """The unsigned number in ``width`` bytes from ``at``, lowest byte first."""
     word = int(np.uint64(0))
@@ -37,7 +37,7 @@ def little_endian(buffer: Bytes, at: int, width: int) -> int:
     return word
 
 
-@kernel
+@unrolled
 def _short(buffer: Bytes, at: int, length: int) -> int:
     """The same of fewer than eight bytes; mostly without a loop, whose end would be guessed wrong."""
     if at + 8 > buffer.size:

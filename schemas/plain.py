@@ -13,9 +13,16 @@ def plain(one: Any) -> dict[str, Any]:
 
 def _value(value: Any) -> Any:
     if isinstance(value, tuple):
-        return tuple([_value(one) for one in value])
+        # A tuple holds one kind of thing: of numbers and texts, however many, one look is enough.
+        return tuple([_value(one) for one in value]) if _holds_nouns(value) else value
     if hasattr(value, "__dataclass_fields__"):
         return plain(value)
     if isinstance(value, dict):
         return {key: _value(one) for key, one in value.items()}
     return value
+
+
+def _holds_nouns(value: Any) -> bool:
+    while isinstance(value, tuple) and value:
+        value = value[0]
+    return hasattr(value, "__dataclass_fields__") or isinstance(value, dict)

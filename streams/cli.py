@@ -81,7 +81,7 @@ def compile_kernels() -> None:
     from streams.clock import monotonic_s
     from streams.warmup import warm
 
-    label = "Compiling the kernels; about two minutes where nothing is cached yet"
+    label = "Compiling the kernels; about a minute where nothing is cached yet"
     begun, ready = monotonic_s(), Event()
 
     def show() -> None:

@@ -15,6 +15,7 @@ from streams.pipeline import Pipeline, Record
 from streams.waiting import sheaf_of
 from streams.warmup import warm
 from tests.bench import base
+from tests.bench.results import keep
 from tests.oracle import intake as slow
 from tests.worlds import START_MS, world
 
@@ -113,7 +114,9 @@ def main() -> None:
     }
     for name, value in figures.items():
         print(f"{name:28} {value:14,.1f}")
-    print(json.dumps({name: round(value, 1) for name, value in figures.items()}))
+    rounded = {name: round(value, 3) for name, value in figures.items()}
+    keep("core", rounded)
+    print(json.dumps(rounded))
 
 
 if __name__ == "__main__":

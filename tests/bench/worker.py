@@ -24,11 +24,11 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from streams.intake import ledger_partition
 from tests.bench.load import events, load
+from tests.bench.results import keep
 from tests.broker.deployment import Deployment
 from tests.broker.kafka import Kafka
 
 PARTITIONS = 4
-RESULTS = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 LOOK_S = 0.01
 DEADLINE_S = 600.0
 POLICY = """
@@ -222,13 +222,6 @@ def show(title: str, figures: dict[str, dict[str, float]]) -> None:
     print(f"\n{title}")
     for name, one in figures.items():
         print(f"  {name:28} {one['median']:14,.1f}   {one['least']:12,.1f} to {one['greatest']:,.1f}")
-
-
-def keep(section: str, figures: object) -> None:
-    """Put a section into the results file, beside the others."""
-    RESULTS.parent.mkdir(exist_ok=True)
-    held = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    RESULTS.write_text(json.dumps(held | {section: figures}, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
