@@ -72,7 +72,7 @@ def allocating(function: Kernel) -> Kernel:
 
 
 def unrolled(function: Kernel) -> Kernel:
-    """A ``kernel`` compiled anew for each constant that it is called with: for the smallest, whose loop it ends."""
+    """A ``kernel`` compiled anew for each constant it is called with: for the smallest, whose loop that ends."""
     return _compiled(function, counting=False, constants=True)
 
 
@@ -93,7 +93,7 @@ def _compiled(function: Kernel, counting: bool, constants: bool = False) -> Kern
 
 
 def _called(template: Callable[..., Any], args: Any, kws: Any) -> Any:
-    """The overload for a kernel's call; numba's own is another for each constant, and all take half as long again."""
+    """The overload for a kernel's call. Numba's own is another for each constant: they take half as long again."""
     return template(tuple(map(types.unliteral, args)), {name: types.unliteral(one) for name, one in kws.items()})
 
 

@@ -93,11 +93,19 @@ def _set_burst_aside(row: Row, now_ms: int) -> None:
 
 
 @kernel
+def burst_begins(row: Row, now_ms: int, rules: Rules) -> bool:
+    """Whether speed-dialling is suspected from now on."""
+    if row["state"][GAMING] != 0 or now_ms < row["cooldown_until_ms"][GAMING]:
+        return False
+    many = rings.contacts_in_day(row, now_ms // HOUR_MS) >= rules["gaming_contacts"]
+    return bool(many) and looks_like_gaming(row, now_ms, rules)
+
+
+@kernel
 def conclude_gaming(row: Row, now_ms: int, rules: Rules, out: Records, at: int) -> int:
     """Suspect speed-dialling, set its cost aside; end it after its days, or at once when a fault of ours shows."""
     if row["state"][GAMING] == 0:
-        many = rings.contacts_in_day(row, now_ms // HOUR_MS) >= rules["gaming_contacts"]
-        if many and now_ms >= row["cooldown_until_ms"][GAMING] and looks_like_gaming(row, now_ms, rules):
+        if burst_begins(row, now_ms, rules):
             _set_burst_aside(row, now_ms)
             return cross(row, GAMING, ENTERED, 1, now_ms, 0, out, at)
         return at

@@ -17,7 +17,7 @@ from kernels.cost import contact_channel, cost_cents
 from kernels.economics import worth_telling
 from kernels.evidence import FACTORS, daily_factors
 from kernels.fold import E_LEAVING, E_MISSED, E_REPAIR, fold
-from kernels.gaming import conclude_gaming
+from kernels.gaming import burst_begins, conclude_gaming
 from kernels.gem import conclude_gem
 from kernels.holds import conclude_hold
 from kernels.machine import write_scores
@@ -96,6 +96,8 @@ def _conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out
     at = conclude_churn(row, now_ms, told, rules, scores, out, at)
     at = conclude_service(row, now_ms, told, rules, out, at)
     at = conclude_cause(row, now_ms, rules, scores, out, at)
+    if burst_begins(row, now_ms, rules):
+        known_negative_ppm(row, day, rules, scores)  # of the money as it stood before the burst is set aside
     at = conclude_gaming(row, now_ms, rules, out, at)
     at = conclude_best(row, now_ms, rules, scores, out, at)
     at = conclude_referral(row, now_ms, rules, scores, out, at)

@@ -9,18 +9,24 @@ from uuid import UUID
 from schemas.block import Source, Sourced, decode, encode_events, policy_entry, progress_entry, sources_entry
 from schemas.codec import Reject, encode
 from schemas.codec import decode as decode_event
+from schemas.policy import parse
 from schemas.waiting import Sheaf
-from streams.intake import Clock, Intake, SourceRecord
+from streams.arena import Arena
+from streams.intake import Clock, Intake, SourceRecord, opening
+from streams.opened import open_block
 from streams.pipeline import Pipeline, Record
 from streams.waiting import sheaf_of
 from streams.warmup import warm
 from tests.bench import base
+from tests.bench.load import Load, events, load
 from tests.bench.results import keep
 from tests.oracle import intake as slow
 from tests.worlds import START_MS, world
 
 EVENTS = 20_000
 CUSTOMERS = 2_000
+LOAD = 200_000
+"""Events of the backlog, of ten times as many customers."""
 BLOCK = 1_000
 SOURCE = Source(UUID(int=1), 0)
 SOURCES = [SOURCE, Source(UUID(int=2), 0)]
@@ -58,21 +64,25 @@ def fetched(raw: list[tuple[str, bytes]]) -> Fetched:
     return out
 
 
-def main() -> None:
-    """Measure each step of an event's way, then a tick over all rows."""
-    warm()
-    raw = encoded(world(1, EVENTS, CUSTOMERS, span_days=60))
-    events = [decode_event(value, purchases=topic == "purchases") for topic, value in raw]
-    sourced = [Sourced(SOURCE, at, one) for at, one in enumerate(events) if not isinstance(one, Reject)]
-    cut = [sourced[at : at + BLOCK] for at in range(0, len(sourced), BLOCK)]
-    blocks = [encode_events(part) for part in cut]
-    opening = [sources_entry([("bench", SOURCE.topic, 1)]), policy_entry("", 1)]
+def ledger_of(backlog: Load) -> list[bytes]:
+    """What a judge reads when a shop's backlog is worked off, all of it in one partition."""
+    intake = Intake(1, clock=Clock.WALL, max_buffered=10**9)
+    intake.assign(SOURCES)
+    logs: list[list[tuple[int, bytes, bytes]]] = [[], []]
+    for bought, key, value in events(backlog):
+        logs[bought].append((len(logs[bought]), key, value))
+    names = ("support", "purchases")
+    values = opening([(name, one.topic, 1) for name, one in zip(names, SOURCES, strict=True)], parse(""))
+    for purchases, log in enumerate(logs):
+        intake.hear(SOURCES[purchases], names[purchases], sheaf_of(log), purchases=bool(purchases))
+    end_ms = int(backlog.ts_ms[-1]) + DAY_MS
+    for source in SOURCES:
+        intake.at_end(source, end_ms)
+    return values + [value for batch in intake.drain(end_ms) for _, value in batch.records]
 
-    def judged() -> Pipeline:
-        pipeline = Pipeline("bench")
-        for at, value in enumerate([*opening, *blocks]):
-            pipeline.step(Record(at, None, value))
-        return pipeline
+
+def way_in(raw: list[tuple[str, bytes]]) -> dict[str, float]:
+    """From payloads to the ledger's blocks."""
 
     def taken_in(made: type[Any], fetched: Fetched) -> None:
         intake = made(16, clock=Clock.WALL, max_buffered=10**9)
@@ -90,30 +100,61 @@ def main() -> None:
 
     year, minutes = fetched(raw), fetched(encoded(world(1, EVENTS, CUSTOMERS, span_days=0.01)))
     sheaves = [[(topic, sheaf_of(records)) for topic, records in one] for one in (year, minutes)]
-
-    def ticked() -> None:
-        start = START_MS + 61 * DAY_MS
-        for at, until in enumerate((start, start + DAY_MS)):
-            aged.step(Record(aged.next_offset, None, progress_entry([(SOURCE, until + runs[0] * 2 * DAY_MS)])))
-            runs[0] += at
-
-    aged, runs = judged(), [0]
-    figures = {
+    return {
         "decode_events_per_s": len(raw)
         / seconds(lambda: [decode_event(v, purchases=t == "purchases") for t, v in raw]),
         "take_in_one_by_one_events_per_s": EVENTS / seconds(lambda: taken_in(slow.Intake, minutes)),
         "take_in_events_per_s": EVENTS / seconds(lambda: taken_in(Intake, sheaves[1])),
         "take_in_60_days_events_per_s": EVENTS / seconds(lambda: taken_in(Intake, sheaves[0])),
+    }
+
+
+def way_out(raw: list[tuple[str, bytes]]) -> dict[str, float]:
+    """From the ledger's blocks to rows, and back from the changelog."""
+    accepted = [decode_event(value, purchases=topic == "purchases") for topic, value in raw]
+    sourced = [Sourced(SOURCE, at, one) for at, one in enumerate(accepted) if not isinstance(one, Reject)]
+    cut = [sourced[at : at + BLOCK] for at in range(0, len(sourced), BLOCK)]
+    blocks = [encode_events(part) for part in cut]
+    begin = [sources_entry([("bench", SOURCE.topic, 1)]), policy_entry("", 1)]
+    backlog = ledger_of(load(LOAD, CUSTOMERS * 10))
+
+    def judged(values: list[bytes]) -> Pipeline:
+        pipeline = Pipeline("bench")
+        for at, value in enumerate(values):
+            pipeline.step(Record(at, None, value))
+        return pipeline
+
+    aged = judged([*begin, *blocks])
+    rows = [(at, key, value) for at, (key, value) in enumerate(aged.snapshot().records) if key[:1] == b"c"]
+    changelog = sheaf_of(rows)
+    return {
         "encode_block_events_per_s": len(sourced) / seconds(lambda: [encode_events(part) for part in cut]),
         "decode_block_events_per_s": len(sourced) / seconds(lambda: [decode(value) for value in blocks]),
-        "judge_events_per_s": len(sourced) / seconds(judged),
-        "tick_rows_per_s": 48 * len(aged.customers()) / seconds(ticked),
+        "open_block_events_per_s": len(sourced)
+        / seconds(lambda: [open_block(value, lambda _: 0) for value in blocks]),
+        "judge_events_per_s": len(sourced) / seconds(lambda: judged([*begin, *blocks])),
+        "judge_backlog_events_per_s": LOAD / seconds(lambda: judged(backlog)),
+        "restore_rows_per_s": len(rows) / seconds(lambda: Arena().restore_rows(changelog, 0, len(rows), 1)),
+        "tick_rows_per_s": 48 * len(aged.customers()) / seconds(lambda: tick(aged)),
         "block_bytes_per_event": sum(map(len, blocks)) / len(sourced),
-        "row_bytes": len(aged.snapshot().records[0][1]),
-        **base.figures(),
+        "row_bytes": len(rows[0][2]),
     }
+
+
+def tick(aged: Pipeline) -> None:
+    """Two days more."""
+    start = max(START_MS + 61 * DAY_MS, aged.last_tick_ms)
+    for until in (start, start + 2 * DAY_MS):
+        aged.step(Record(aged.next_offset, None, progress_entry([(SOURCE, until)])))
+
+
+def main() -> None:
+    """Measure each step of an event's way, then ticks over all rows."""
+    warm()
+    raw = encoded(world(1, EVENTS, CUSTOMERS, span_days=60))
+    figures = way_in(raw) | way_out(raw) | base.figures()
     for name, value in figures.items():
-        print(f"{name:28} {value:14,.1f}")
+        print(f"{name:31} {value:16,.1f}")
     rounded = {name: round(value, 3) for name, value in figures.items()}
     keep("core", rounded)
     print(json.dumps(rounded))

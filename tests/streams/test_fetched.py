@@ -91,7 +91,12 @@ def _drained(
 def agree(raw: bytes, *how: Any) -> bool:
     """Assert that both say the same; tell whether ours came as a sheaf."""
     found, after, whole = read(raw, *how)
-    assert (found, after) == law(raw, *how)
+    expected, expected_after = law(raw, *how)
+    if whole and expected[-1:] == ["UnicodeDecodeError"]:
+        # A header whose name is no text ends aiokafka's reading for ever; no header is of use to us.
+        assert found[: len(expected) - 1] == expected[:-1]
+        return whole
+    assert (found, after) == (expected, expected_after)
     return whole
 
 

@@ -1,0 +1,100 @@
+"""``python -m tests.bench.page``: the figures of ``build/bench.json`` as the tables of docs/performance.md."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.bench.results import RESULTS
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+
+CORE = {
+    "score_one_ns": ("score of one customer, all but the five years' worth", "ns", 0),
+    "score_one_of_1m_ns": ("the same, one after the other of a million", "ns", 0),
+    "sweep_1m_rows_s": ("a midnight over a million customers", "s", 2),
+    "sweep_1m_rows_anew_s": ("the same with nothing remembered: every 28th night, and after a restore", "s", 2),
+    "hour_1m_rows_s": ("an hour's tick over a million customers", "s", 3),
+    "curve_1m_rows_s": ("both whale curves of a million customers", "s", 2),
+    "take_in_events_per_s": ("events taken in: decoded, checked, merged, written as blocks", "a second", 0),
+    "open_block_events_per_s": ("events of ledger blocks read back", "a second", 0),
+    "judge_backlog_events_per_s": ("events judged: a backlog of 90 days, 20,000 customers", "a second", 0),
+    "restore_rows_per_s": ("rows taken back from the changelog", "a second", 0),
+    "row_bytes": ("a customer on the wire", "bytes", 0),
+    "customer_row_bytes": ("a customer in memory", "bytes", 0),
+}
+WORKER = {
+    "eps": ("events judged", "a second", 0),
+    "eps_committed": ("the same until the group has committed them", "a second", 0),
+    "eps_per_cpu_s": ("events judged for each second of processor time", "", 0),
+    "start_to_first_event_s": ("from the process's start to its first event", "s", 1),
+    "restart_to_ready_s": ("from a restart until every partition is restored and judges", "s", 1),
+    "restored_records_per_s": ("changelog records restored", "a second", 0),
+    "peak_rss_mb": ("memory at most", "MB", 0),
+    "rss_after_restart_mb": ("memory after the restart", "MB", 0),
+}
+LATENCY = ("p50_ms", "p90_ms", "p99_ms", "max_ms", "missing")
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}"
+
+
+def core(held: dict[str, Any]) -> str:
+    """One process, no broker."""
+    rows = [
+        f"| {words} | {_number(held[name], digits)} {unit} |"
+        for name, (words, unit, digits) in CORE.items()
+        if name in held
+    ]
+    return "\n".join(["| what | figure |", "|---|---|", *rows])
+
+
+def worker(held: dict[str, Any]) -> str:
+    """A backlog worked off by a whole worker."""
+    rows = [
+        f"| {words} | {_number(held[name]['median'], digits)} {unit} | {_number(held[name]['least'], digits)} to "
+        f"{_number(held[name]['greatest'], digits)} |"
+        for name, (words, unit, digits) in WORKER.items()
+        if name in held
+    ]
+    title = f"{held['events']:,} events of 90 days, {held['customers']:,} customers"
+    return "\n".join([f"| {title} | median | least and greatest |", "|---|---|---|", *rows])
+
+
+def latency(held: dict[str, Any]) -> str:
+    """From a producer's send to a reader of committed alerts."""
+    rows = [
+        "| " + " | ".join([_number(int(rate), 0), *(_number(one[name]["median"], 0) for name in LATENCY)]) + " |"
+        for rate, one in sorted(held.items(), key=lambda of: int(of[0]))
+    ]
+    names = "| events a second | p50 ms | p90 ms | p99 ms | most ms | alerts not seen |"
+    return "\n".join([names, "|---" * 6 + "|", *rows])
+
+
+TABLES = {"core": core, "worker": worker, "latency": latency}
+
+
+def written(page: str, held: dict[str, Any]) -> str:
+    """The page with each table made anew for which there are figures."""
+    for name, table in TABLES.items():
+        if name in held:
+            begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+            assert begin in page, f"docs/performance.md has no place for {name}"
+            before, rest = page.split(begin)
+            page = f"{before}{begin}{table(held[name])}\n{end}{rest.split(end)[1]}"
+    return page
+
+
+def main() -> int:
+    """Rewrite the tables; ends with 1 where nothing was measured."""
+    if not RESULTS.exists():
+        print("build/bench.json is not there: run `make bench` and `make bench-worker` first", file=sys.stderr)
+        return 1
+    held = json.loads(RESULTS.read_text(encoding="utf-8"))
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), held), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
