@@ -78,3 +78,57 @@ def backtest(
     held = [said for said in (one.verdict(found) for one in unwanted) if said is not None]
     if held:
         fail(f"--fail-if: {'; '.join(held)}", HOLDS)
+
+
+@click.command(
+    epilog=examples(
+        "whaleline explain C-17 events.jsonl",
+        "whaleline explain C-17 ledger.wll --at 2025-11-01T08:00Z --svg c-17.svg",
+    )
+)
+@click.argument("customer")
+@click.argument("events", type=FILE)
+@click.option("--at", callback=moment, metavar="TIME", help="Tell how it was then, as in 2025-12-01T08:00Z.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with the row and every day.")
+@click.option("--svg", type=FILE, metavar="FILE", help="The history goes here as a picture.")
+@click.option("--policy", "policy_file", type=FILE, metavar="FILE",
+              help="Judge by this policy instead of the ledger's, or the default one.")  # fmt: skip
+@click.option("--currency", default="USD", show_default=True, help="Events in another currency are refused.")
+@click.option("--app-id", default="whaleline", show_default=True, help="Part of every alert's id.")
+def explain(
+    customer: str, events: Path, at: int | None, as_json: bool, svg: Path | None, policy_file: Path | None,
+    currency: str, app_id: str,
+) -> None:  # fmt: skip
+    """Say how CUSTOMER stood at a time, and how it came to that.
+
+    EVENTS is a file as `whaleline replay` takes it, or a recorded ledger; everything in it before that time is
+    judged as it was live. Told are the states, each transition with its evidence and arithmetic, and what would
+    clear each state, found by trying.
+    """
+    with in_a_sentence():
+        policy = None if policy_file is None else read_policy(policy_file)
+        from streams import accounts
+        from streams.ledgerfile import FileError, whole_file
+        from streams.timeline import timeline
+        from streams.witness import explain as tell
+
+        if svg is not None and svg.resolve() == events.resolve():
+            raise FileError(f"{events}: the input and the picture must be different files")
+        size = max(1, events.stat().st_size) if events.is_file() else 1
+        hidden = not sys.stderr.isatty()
+        with click.progressbar(length=size, label="explain", file=sys.stderr, hidden=hidden) as bar:
+            account = tell(
+                *(customer, events, policy),
+                app_id=app_id,
+                currency=currency,
+                as_of_ms=at,
+                progress=lambda done: bar.update(done - bar.pos),
+            )
+        if svg is not None:
+            with whole_file(svg) as out:
+                out.write(timeline(account, currency).encode())
+    if as_json:
+        click.echo(accounts.as_json(account), nl=False)
+    else:
+        for line in accounts.lines(account, currency):
+            click.echo(line)

@@ -358,8 +358,8 @@ def _urgency(one: alerts.Crossed) -> tuple[int, str, int]:
     return -int(one.crossing["savable_cents"]), one.customer, int(one.crossing["machine"])
 
 
-def _refusal(block: Block, at: int) -> DeadLetter:
-    """A dead letter for an event of the future; its value is the event as accepted, written anew."""
+def fields_at(block: Block, at: int) -> dict[str, Any]:
+    """Event ``at`` of a block as the wire's fields."""
     fields: dict[str, Any] = {}
     for name, column in block.columns.items():
         one, value = FIELD[name], int(column[at])
@@ -373,6 +373,12 @@ def _refusal(block: Block, at: int) -> DeadLetter:
             fields[name] = value == 2 if one.type is Type.BOOLEAN else value
             if one.type is Type.RATIO:
                 fields[name] = value / 1_000_000
+    return fields
+
+
+def _refusal(block: Block, at: int) -> DeadLetter:
+    """A dead letter for an event of the future; its value is the event as accepted, written anew."""
+    fields = fields_at(block, at)
     source = block.sources[int(block.source[at])]
     detail = "field ts_ms lies further ahead of the ledger's clock than the policy allows"
     key = str(fields["customer_id"]).encode()

@@ -34,6 +34,7 @@ COMMANDS = [
     ["worker"],
     ["replay"],
     ["backtest"],
+    ["explain"],
     ["topics", "apply"],
     ["topics", "check"],
     ["policy", "show"],
