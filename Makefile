@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench bench-worker fuzz browser eval monitoring-check deploy-check chaos chaos-controls schedules broker lock clean
+.PHONY: help setup demo test check bench bench-worker fuzz browser eval monitoring-check deploy-check rolling-check chaos chaos-controls schedules broker lock clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ chaos-controls: $(READY) ## do without each safeguard in turn: chaos must notice
 SEEDS ?= 1000
 schedules: $(READY) ## crashes, zombies and moves in schedules drawn from seeds, with the real judge (SEEDS=100000)
 	$(PY) -m tests.sim --seeds $(SEEDS) $(ARGS)
+
+rolling-check: $(READY) ## restart three workers one by one under load on a real Kafka, and judge by the topics
+	$(PY) -m tests.broker.rolling $(ARGS)
 
 broker: $(READY) ## run a real Kafka on 127.0.0.1:9092 until Ctrl-C (needs Java 17; ARGS="--port N")
 	$(PY) -m tests.broker.kafka run $(ARGS)

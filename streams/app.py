@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import sys
 import tempfile
 from collections.abc import Iterable
 from functools import partial
@@ -24,6 +23,7 @@ from streams.figures import EVERY_S, Figures, ready_to_work
 from streams.health import Health
 from streams.ingest import Ingest
 from streams.judge import Customers, Judge
+from streams.logs import set_up_logging
 from streams.metrics import Metrics
 from streams.topics import BrokerUnreachable, TopicError, TopicInfo, check, describe
 from streams.transport import Consumer, Transport, Whole
@@ -39,7 +39,6 @@ REQUEST_TIMEOUT_S = 40.0
 REBALANCE_TIMEOUT_S = 30.0
 COMMIT_EVERY_S = 1.0
 DESCRIBE_S = 60.0
-REPEAT_S = 10.0
 
 
 class App(faust.App):
@@ -225,38 +224,6 @@ def check_topics(config: Config) -> None:
             log.warning("%s", one.sentence)
 
 
-class Rarely(logging.Filter):
-    """Lets the same message through once in ten seconds, however often a library repeats it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._last: dict[tuple[str, str], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this one is told."""
-        key, now = (record.name, str(record.msg)), monotonic_s()
-        if record.levelno >= logging.CRITICAL or now - self._last.get(key, -REPEAT_S) >= REPEAT_S:
-            self._last[key] = now
-            return True
-        return False
-
-
-def set_up_logging(level: int = logging.INFO) -> None:
-    """Plain lines on stderr: ours from ``level`` on, the libraries' warnings, nothing repeated in a hurry."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    libraries = Rarely()
-    handler.addFilter(lambda record: record.name == "whaleline" or libraries.filter(record))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    # Both write whole records into their logs below this level, and Faust does so even at it.
-    for name in ("aiokafka", "faust", "mode", "kafka"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    logging.getLogger("faust.topics").setLevel(logging.CRITICAL)
-    log.setLevel(level)
-
-
 class Worker(faust.Worker):
     """Faust's worker, which tells the watchdog when it was asked to stop."""
 
@@ -284,7 +251,7 @@ def run(config: Config) -> int:
 
     A worker that ends itself does so at once, with a code of ``streams.exits``.
     """
-    set_up_logging()
+    set_up_logging(style=config.log_style)
     metrics = Metrics()
     try:
         policy = load_policy(config)

@@ -1,7 +1,9 @@
 """Commands that look after a deployment: its topics, policy, settings, ledger and incidents."""
 
 import asyncio
+import json
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +29,21 @@ if TYPE_CHECKING:
 @click.group()
 def topics() -> None:
     """Make and check the topics on Kafka."""
+
+
+@topics.command("plan", epilog=examples("whaleline topics plan", "whaleline topics plan --json"))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@config_option
+def topics_plan(as_json: bool, config_file: Path | None) -> None:
+    """Say which topics these settings want, with partitions, replicas and settings; asks no broker."""
+    with in_a_sentence():
+        plans = read_config(config_file).plan()
+    for one in plans:
+        if as_json:
+            click.echo(json.dumps(asdict(one)))
+        else:
+            settings = "".join(f" {key}={value}" for key, value in one.config.items())
+            click.echo(f"{one.name}  {one.partitions} partitions, {one.replication} replicas{settings}")
 
 
 @topics.command("apply", epilog=examples("whaleline topics apply --broker kafka:9092"))

@@ -72,10 +72,9 @@ def desk(
                 f" {odd.partitions}: give the desk the workers' settings"
             )
     from streams.desk.server import PortTaken, serve
+    from streams.logs import set_up_logging
 
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
-    )
+    set_up_logging(style=config.log_style)
     for name in ("aiokafka", "kafka"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with in_a_sentence(NOT_USABLE):

@@ -98,6 +98,7 @@ def notify_run(file: Path, config_file: Path | None, broker: str | None) -> None
         from prometheus_client import CollectorRegistry
 
         from streams.health import Health
+        from streams.logs import set_up_logging
         from streams.notify.metrics import DeliveryMetrics
         from streams.notify.post import Office
         from streams.topics import TopicError
@@ -109,7 +110,7 @@ def notify_run(file: Path, config_file: Path | None, broker: str | None) -> None
         except OSError as error:
             raise TopicError(f"metrics_port {config.metrics_port} cannot be had: {error.strerror}") from None
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    set_up_logging(style=config.log_style)
     for name in ("aiokafka", "kafka"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

@@ -61,10 +61,10 @@ def canary(config_file: Path | None, every: float) -> None:
     """
     with in_a_sentence(NOT_USABLE):
         config = read_config(config_file)
-        from streams.app import set_up_logging
         from streams.canary import run
+        from streams.logs import set_up_logging
 
-        set_up_logging()
+        set_up_logging(style=config.log_style)
         sys.exit(run(config, every))
 
 

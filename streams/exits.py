@@ -47,7 +47,8 @@ def stop_now(code: Exit, detail: str) -> NoReturn:
     ``detail`` says where (a topic, a partition, an offset, the class of an error) and must hold nothing of
     a customer: no id, no key, no value.
     """
-    log.critical("exit %d (%s): %s %s", code, code.name.lower().replace("_", " "), SENTENCES[code], detail)
+    words = (code, code.name.lower().replace("_", " "), SENTENCES[code], detail)
+    log.critical("exit %d (%s): %s %s", *words, extra={"exit_code": int(code)})
     for handler in (*log.handlers, *logging.getLogger().handlers):
         handler.flush()
     sys.stdout.flush()
