@@ -118,6 +118,8 @@ def floor() -> list[Any]:
         course("Alert latency", "s", "From the reason in the ledger to the committed alert.",
                (quantile(0.5, "whaleline_alert_seconds"), "p50"),
                (quantile(0.99, "whaleline_alert_seconds"), "p99")),
+        course("Told in an hour", "short", "Alerts brought, failed or refused, by target.",
+               (hourly("sum by (target, outcome) (rate(whaleline_deliveries_totalRATE))"), "{{target}}")),
         course("Held back in an hour", "short", "Alerts that incidents took in.",
                (hourly("sum by (kind) (rate(whaleline_alerts_held_totalRATE))"), "{{kind}}")),
         course("Holds placed and lifted in an hour", "short", "Who must be left in peace.",

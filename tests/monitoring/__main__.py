@@ -169,16 +169,24 @@ def _incidents(deployment: Deployment, *arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
-def canary(deployment: Deployment, home: Path, port: int) -> subprocess.Popen[bytes]:
-    """A canary that sings every second."""
+def beside(deployment: Deployment, home: Path, port: int, *command: str) -> subprocess.Popen[bytes]:
+    """Another process of the deployment, with its metrics on a port."""
     settings = {**deployment.environment, "WHALELINE_METRICS_PORT": str(port), "PYTHONPATH": str(ROOT)}
-    with (home / "canary.log").open("wb") as log:
+    with (home / f"{command[0]}.log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "streams.cli", "canary", "--every", "1s"],
-            env={**os.environ, **settings},
+            [sys.executable, "-m", "streams.cli", *command],
+            env={**os.environ, **settings, "HOOK_SECRET": "of this check alone"},
             stdout=log,
             stderr=log,
         )
+
+
+def targets(home: Path, url: str) -> str:
+    """A file of targets: the receiver, told of every alert."""
+    lines = ["[[targets]]", 'name = "hook"', 'form = "webhook"', f'url = "{url}notify"', 'secret = "HOOK_SECRET"']
+    path = home / "targets.toml"
+    path.write_text("\n".join([*lines, "inside = true", ""]), encoding="utf-8")
+    return str(path)
 
 
 def check(say: Callable[[str], None]) -> None:
@@ -188,16 +196,19 @@ def check(say: Callable[[str], None]) -> None:
         validators(home)
         say("every file is accepted, every rule is tested, four planted mistakes were found")
         find_java()
+        run(sys.executable, "-m", "streams.cli", "compile")  # else the workers would, for minutes
         kafka = stack.enter_context(Kafka(fetch_jars()))
-        ports = [free_port() for _ in range(3)]
+        ports = [free_port() for _ in range(4)]
         deployment = stack.enter_context(Deployment(kafka.bootstrap, "watched-", home, source_clock="wall"))
         for port in ports[:2]:
             deployment.environment["WHALELINE_METRICS_PORT"] = str(port)
             deployment.start()
-        singing = canary(deployment, home, ports[2])
-        stack.callback(singing.wait)
-        stack.callback(singing.kill)
-        watchers = stack.enter_context(Watchers(home, {"whaleline": ports[:2], "whaleline-canary": ports[2:]}))
+        jobs = {"whaleline": ports[:2], "whaleline-canary": ports[2:3], "whaleline-notify": ports[3:]}
+        watchers = stack.enter_context(Watchers(home, jobs))
+        for command in (["canary", "--every", "1s"], ["notify", "run", targets(home, watchers.receiver.url)]):
+            process = beside(deployment, home, ports[2 + (command[0] == "notify")], *command)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
         load = Load(deployment)
         load.start()
         stack.callback(load.stop)

@@ -15,6 +15,7 @@ from prometheus_client.registry import CollectorRegistry
 from deploy.grafana import generate
 from streams.canary import CanaryMetrics
 from streams.metrics import DELAY_SECONDS, Metrics
+from streams.notify.metrics import DeliveryMetrics
 from tests.streams.test_metrics import exposed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,7 @@ def known() -> dict[str, set[str]]:
     """Every metric there is and its labels."""
     canary = CollectorRegistry()
     CanaryMetrics(canary)
+    DeliveryMetrics(canary, [])
     theirs: dict[str, set[str]] = {"scrape_samples_scraped": set()}
     for family in Metrics().registry.collect():
         if family.name.startswith("process_"):
