@@ -66,7 +66,7 @@ class Pages:
             reduced_motion="reduce", locale="en-GB", timezone_id="UTC", **phone,
         )  # fmt: skip
         self._contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(30_000)
         context.add_init_script(
             f"localStorage.getItem('desk-name') || localStorage.setItem('desk-name', {name!r});"
             f"localStorage.getItem('desk-role') === null && localStorage.setItem('desk-role', {role!r});"

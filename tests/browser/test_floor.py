@@ -42,20 +42,25 @@ def fill_in(page: Page, **fields: str) -> None:
     page.click("#dialog button[type=submit]")
 
 
+CLICKED = "() => addEventListener('click', () => { window.clicked = Date.now(); }, true)"
+SEEN = """() => { window.seen = {}; new MutationObserver(() => {
+    for (const one of document.querySelectorAll('[data-state="acknowledged"]'))
+        window.seen[one.dataset.customer] ??= Date.now();
+}).observe(document.body, { subtree: true, childList: true, attributes: true }); }"""
+
+
 def test_an_acknowledgement_shows_on_another_page_within_a_second(desk: DeskProcess, pages: Pages) -> None:
-    """And so does everything else that Ada does; Bo, who comes too late, is told who was first."""
+    """The middle one of five. So does all else that Ada does; Bo, who is too late, is told who was first."""
     ada, bo = pages.open(desk.url), pages.open(desk.url, name="bo")
-    choose(ada, SHARED)
-    bo.evaluate(
-        """customer => { window.seen = new Promise((done) => new MutationObserver((_, self) => {
-            const one = document.querySelector(`[data-customer="${customer}"]`);
-            if (one?.dataset.state === "acknowledged") { self.disconnect(); done(Date.now()); }
-        }).observe(document.body, { subtree: true, childList: true, attributes: true })); }""",
-        SHARED,
-    )
-    began = ada.evaluate("Date.now()")
-    act(ada, "acknowledge")
-    assert bo.evaluate("window.seen") - began < 1_000
+    ada.evaluate(CLICKED)
+    bo.evaluate(SEEN)
+    waits = []
+    for customer in ("c-00020", "c-00021", "c-00022", "c-00023", SHARED):
+        choose(ada, customer)
+        act(ada, "acknowledge")
+        bo.wait_for_function("customer => window.seen[customer]", arg=customer)
+        waits.append(bo.evaluate("customer => window.seen[customer]", customer) - ada.evaluate("window.clicked"))
+    assert sorted(waits)[2] < 1_000, waits
     expect(row(bo, SHARED)).to_contain_text("seen by ada")
     choose(bo, SHARED)
     act(bo, "take")
