@@ -11,7 +11,7 @@ from threading import Event, Thread
 import click
 
 from streams.cli_admin import config, incidents, ledger, policy, topics
-from streams.cli_bench import backtest, explain
+from streams.cli_bench import backtest, explain, import_tables
 from streams.cli_desk import desk, labels
 from streams.cli_insights import curve, problems, win_back
 from streams.cli_notify import notify
@@ -246,7 +246,11 @@ def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int 
         click.echo(json.dumps(counts | found.settings()))
 
 
-BENCH, FLOOR, WATCH = (backtest, explain), (desk, labels, notify), (canary, doctor, simulate, stress)
+BENCH, FLOOR, WATCH = (
+    (backtest, explain, import_tables),
+    (desk, labels, notify),
+    (canary, doctor, simulate, stress),
+)
 for group in (topics, policy, config, ledger, incidents, curve, problems, win_back, *BENCH, *FLOOR, *WATCH):
     main.add_command(group)
 

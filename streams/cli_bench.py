@@ -1,16 +1,30 @@
-"""Commands for whoever looks after the judgement itself: two policies compared on recorded events."""
+"""Commands for whoever looks after the judgement: history in, two policies compared, one customer explained."""
 
+import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from streams.cli_parts import FILE, examples, fail, in_a_sentence, moment, read_policy
+from streams.cli_parts import (
+    BAD,
+    FILE,
+    config_option,
+    examples,
+    fail,
+    in_a_sentence,
+    moment,
+    read_config,
+    read_policy,
+)  # fmt: skip
 
 HOLDS = 1
 """Exit code of a condition of ``--fail-if`` that holds."""
 
 WHOLE = 1000
+FIRST_REFUSED = 5
 
 
 @click.command(
@@ -58,8 +72,7 @@ def backtest(
 
         segments = None if segment_file is None else read_segments(segment_file)
         names = "its own policies" if policy_file is None else policy_file.name, against.name
-        hidden = not sys.stderr.isatty()
-        with click.progressbar(length=WHOLE, label="backtest", file=sys.stderr, hidden=hidden) as bar:
+        with _bar("backtest") as progress:
             found = run_backtest(
                 events,
                 *(Asked(policy, name) for policy, name in zip(policies, names, strict=True)),
@@ -71,7 +84,7 @@ def backtest(
                 partitions=partitions,
                 currency=currency,
                 as_of_ms=as_of,
-                progress=lambda share: bar.update(int(share * WHOLE) - bar.pos),
+                progress=progress,
             )
     for line in summary(found):
         click.echo(line)
@@ -115,14 +128,13 @@ def explain(
         if svg is not None and svg.resolve() == events.resolve():
             raise FileError(f"{events}: the input and the picture must be different files")
         size = max(1, events.stat().st_size) if events.is_file() else 1
-        hidden = not sys.stderr.isatty()
-        with click.progressbar(length=size, label="explain", file=sys.stderr, hidden=hidden) as bar:
+        with _bar("explain") as progress:
             account = tell(
                 *(customer, events, policy),
                 app_id=app_id,
                 currency=currency,
                 as_of_ms=at,
-                progress=lambda done: bar.update(done - bar.pos),
+                progress=lambda done: progress(done / size),
             )
         if svg is not None:
             with whole_file(svg) as out:
@@ -132,3 +144,59 @@ def explain(
     else:
         for line in accounts.lines(account, currency):
             click.echo(line)
+
+
+@click.command(
+    "import",
+    epilog=examples(
+        "whaleline import mapping.toml --dry-run",
+        "whaleline import mapping.toml --out events.jsonl --rejects rejects.jsonl",
+        "whaleline import mapping.toml --broker kafka:9092",
+    ),
+)
+@click.argument("mapping", type=FILE)
+@click.option("--out", type=FILE, metavar="FILE", help="The events go here, as `whaleline replay` takes them.")
+@click.option("--rejects", type=FILE, metavar="FILE",
+              help="Rows that are no events go here, with why; without it they stop the import.")  # fmt: skip
+@click.option("--broker", metavar="HOST:PORT", help="Send the events to the source topics of this Kafka.")
+@click.option("--dry-run", is_flag=True, help="Read and check everything; write and send nothing.")
+@click.option("--currency", default="USD", show_default=True, help="What the amounts are in.")
+@config_option
+def import_tables(
+    mapping: Path, out: Path | None, rejects: Path | None, broker: str | None, dry_run: bool, currency: str,
+    config_file: Path | None,
+) -> None:  # fmt: skip
+    """Turn a company's own tables of calls and purchases into events.
+
+    MAPPING is a TOML file that says which columns of which CSV or Parquet files are which fields (docs/import.md).
+    Each row is checked as an event is; the events are put in order of time, for `replay`, `fit` and `backtest`,
+    or sent to the source topics.
+    """
+    if dry_run == bool(out or broker):
+        fail("say --out FILE or --broker HOST:PORT for what becomes of the events, or --dry-run alone", BAD)
+    with in_a_sentence():
+        from streams import importing
+        from streams.mapping import read_mapping
+
+        plan = read_mapping(mapping)
+        with _bar("import") as progress:
+            found = importing.read_tables(plan, currency, progress)
+        if dry_run:
+            for one in found.refused[:FIRST_REFUSED]:
+                click.echo(f"whaleline: {one.file}, row {one.row}: {one.detail}", err=True)
+        else:
+            importing.write(found, plan, out, rejects)
+        if broker is not None:
+            config = read_config(config_file, broker)
+            from streams.importsend import send
+
+            with _bar("send") as progress:
+                send(config, found.events, progress)
+        click.echo(json.dumps(found.summary.as_map(), ensure_ascii=False))
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[Callable[[float], None]]:
+    """A progress bar where somebody looks, told of shares."""
+    with click.progressbar(length=WHOLE, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        yield lambda share: bar.update(int(share * WHOLE) - bar.pos)

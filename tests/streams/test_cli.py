@@ -35,6 +35,7 @@ COMMANDS = [
     ["replay"],
     ["backtest"],
     ["explain"],
+    ["import"],
     ["topics", "apply"],
     ["topics", "check"],
     ["policy", "show"],
