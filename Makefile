@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench bench-worker fuzz browser eval monitoring-check deploy-check rolling-check chaos chaos-controls schedules broker lock clean
+.PHONY: help setup demo test check bench bench-worker fuzz browser eval monitoring-check deploy-check rolling-check chaos chaos-controls failures schedules broker lock clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ chaos: $(READY) ## kill and freeze workers and brokers at random, and compare th
 
 chaos-controls: $(READY) ## do without each safeguard in turn: chaos must notice each time
 	$(PY) -m tests.chaos controls $(ARGS)
+
+failures: $(READY) ## what can go wrong around a worker, on a real Kafka: each ends in recovery or in a refusal
+	$(PY) -m pytest -n 0 tests/broker/failures.py $(ARGS)
 
 SEEDS ?= 1000
 schedules: $(READY) ## crashes, zombies and moves in schedules drawn from seeds, with the real judge (SEEDS=100000)

@@ -13,6 +13,7 @@ import click
 from streams.cli_admin import config, incidents, ledger, policy, topics
 from streams.cli_bench import backtest, explain, import_tables
 from streams.cli_desk import desk, labels
+from streams.cli_dlq import dlq
 from streams.cli_insights import curve, problems, win_back
 from streams.cli_notify import notify
 from streams.cli_parts import (
@@ -251,7 +252,7 @@ BENCH, FLOOR, WATCH = (
     (desk, labels, notify),
     (canary, doctor, simulate, stress),
 )
-for group in (topics, policy, config, ledger, incidents, curve, problems, win_back, *BENCH, *FLOOR, *WATCH):
+for group in (topics, policy, config, ledger, incidents, dlq, curve, problems, win_back, *BENCH, *FLOOR, *WATCH):
     main.add_command(group)
 
 

@@ -111,6 +111,7 @@ RULES: dict[str, Rule] = {
     "instance_id": _text(r"[A-Za-z0-9._-]{0,100}", "at most 100 letters, digits, '.', '_' or '-'"),
     "grace_ms": _whole(0, 86_400_000),
     "linger_ms": _whole(0, 1_000),
+    "refused_percent": _whole(0, 100),
     "metrics_port": _whole(0, 65_535),
     "metrics_bind": _text(r"[0-9A-Za-z.:_-]{1,255}", "an address of this machine"),
     "desk_bind": _text(r"[0-9A-Za-z.:_-]{1,255}", "an address of this machine"),
@@ -143,6 +144,7 @@ class Config:
     instance_id: str = ""
     grace_ms: int = 5_000
     linger_ms: int = 5
+    refused_percent: int = 1
     metrics_port: int = 0
     metrics_bind: str = "127.0.0.1"
     desk_bind: str = "127.0.0.1"

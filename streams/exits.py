@@ -24,6 +24,7 @@ class Exit(IntEnum):
     NEWER_LAYOUT = 75
     CONFIGURATION = 76
     POISON = 77
+    FLOOD = 78
 
 
 SENTENCES: dict[Exit, str] = {
@@ -36,7 +37,10 @@ SENTENCES: dict[Exit, str] = {
     "or it did not stop in time when asked to.",
     Exit.NEWER_LAYOUT: "The state was written by a newer version; start that version or a later one.",
     Exit.CONFIGURATION: "The configuration, the policy or the topics are not usable; the log says which and how.",
-    Exit.POISON: "A ledger record cannot be judged; its partition halts until a person has looked at it.",
+    Exit.POISON: "A record of the ledger or the changelog cannot be read; its partition halts until a person has "
+    "looked at it.",
+    Exit.FLOOD: "More of a source is refused than can be chance; mend its producer, or let a person decide to "
+    "take it as dead letters (refused_percent).",
 }
 """What each code means, for the log and for the operator's table."""
 

@@ -8,8 +8,9 @@ acknowledged, and the first write that fails ends the process.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 import aiokafka
 from faust.types import TP
@@ -21,6 +22,7 @@ from schemas.policy import Policy
 from streams.clock import monotonic_s, now_ms
 from streams.config import Config
 from streams.exits import Exit, stop_now
+from streams.flood import SPAN, Flood
 from streams.intake import Batch, Clock, Intake, opening
 from streams.metrics import Metrics
 from streams.topics import MAX_RECORD_BYTES, TopicInfo
@@ -30,6 +32,10 @@ from streams.waiting import sheaf_of
 log = logging.getLogger("whaleline")
 
 TICK_S = 0.05
+LOG_APPEND_TIME = 1
+CLOCK_OFF_MS = 600_000
+"""A clock that is further from the broker's would stop time, or be ignored."""
+
 REQUEST_TIMEOUT_MS = 30_000
 BATCH_BYTES = 1_000_000
 
@@ -52,6 +58,7 @@ class Ingest:
             grace_ms=config.grace_ms,
         )
         self._purchases = config.topics.purchases
+        self._flood = Flood(config.refused_percent)
         self._sources: dict[TP, Source] = {}
         self._places: dict[Source, TP] = {}
         self._expected: dict[TP, int] = {}
@@ -173,10 +180,21 @@ class Ingest:
             await self._open()
         self._mark_ends(now)
         batch = self._intake.take(now, self._not_after_ms())
+        self._stop_a_flood(batch.dead_letters)
         if batch.records or batch.dead_letters or batch.done:
             await self._write(batch)
             self._wake.set()
         self._hold_back()
+
+    def _stop_a_flood(self, letters: Iterable[DeadLetter]) -> None:
+        """End before a source that has gone wrong is drained into the dead letters."""
+        source = self._flood.hear((Source(UUID(one.topic_id), one.partition), one.offset) for one in letters)
+        if source is not None:
+            tp = self._places.get(source)
+            where = f"{tp.topic}/{tp.partition}" if tp is not None else str(source.topic)
+            stop_now(
+                Exit.FLOOD, f"{where}: more than {self._config.refused_percent} % of its last {SPAN} records."
+            )
 
     def _not_after_ms(self) -> int:
         """How far a backlog may be worked off before the other workers' sources have come as far.
@@ -188,8 +206,15 @@ class Ingest:
 
     async def _open(self) -> None:
         """Tell every ledger partition which sources there are and what the policy is, before any event."""
-        partitions = range(self._config.ledger_partitions)
-        await self._acknowledged([await self._send(p, one) for p in partitions for one in self._opening])
+        partitions, begun = range(self._config.ledger_partitions), now_ms()
+        heard = await self._acknowledged([await self._send(p, one) for p in partitions for one in self._opening])
+        off_ms = clock_off_ms(heard, begun, now_ms())
+        if abs(off_ms) > CLOCK_OFF_MS:
+            minutes, way = abs(off_ms) // 60_000, "ahead of" if off_ms > 0 else "behind"
+            stop_now(
+                Exit.CONFIGURATION,
+                f"This machine's clock is {minutes} minutes {way} the broker's: set one of them right.",
+            )
         self._metrics.blocks.inc(len(partitions) * len(self._opening))
         self._opening = []
 
@@ -231,7 +256,14 @@ class Ingest:
         return sent
 
     @staticmethod
-    async def _acknowledged(heard: list[Awaitable[Any]]) -> None:
-        """Wait until the broker has each record; the first that it has not raises."""
-        if heard:
-            await asyncio.gather(*heard)
+    async def _acknowledged(heard: list[Awaitable[Any]]) -> list[Any]:
+        """Wait until the broker has each record, and give its word on each; the first that it has not raises."""
+        return await asyncio.gather(*heard) if heard else []
+
+
+def clock_off_ms(heard: Iterable[Any], begun_ms: int, ended_ms: int) -> int:
+    """How far this clock is ahead of the broker's, by its stamps on records sent between two moments."""
+    stamps: list[int] = [one.timestamp for one in heard if one.timestamp_type == LOG_APPEND_TIME]
+    if not stamps:
+        return 0
+    return max(0, begun_ms - max(stamps)) or min(0, ended_ms - min(stamps))

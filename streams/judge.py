@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
+import msgpack
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
@@ -184,6 +185,14 @@ class Judge:
             )
         except (Fenced, NotPublished, RestoreError, LayoutError, RestoreStuck) as error:
             stop_now(_restore_exit(error), f"Ledger partition {partition} cannot be taken over: {error}.")
+        except (LookupError, TypeError, ValueError, msgpack.UnpackException) as error:
+            kind = type(error).__name__
+            stop_now(Exit.POISON, f"Ledger partition {partition}: its changelog cannot be read ({kind}).")
+        if one.pipeline.strangers:
+            log.warning(
+                "ledger partition %d: %d records on %s are not ours and are passed over",
+                *(partition, one.pipeline.strangers, config.topics.customers),
+            )
         one.opened, one.waiting_since = True, monotonic_s()
         seconds = monotonic_s() - begun
         self._metrics.restored(partition, seconds)

@@ -24,7 +24,7 @@ from streams import alerts
 from streams.arena import Arena, Customers, copied
 from streams.breaker import Breaker
 from streams.canaries import answer, of_canaries
-from streams.memory import Position, Recent, RestoreError, Snapshot
+from streams.memory import OF_THE_STATE, Position, Recent, RestoreError, Snapshot
 from streams.names import Names
 from streams.opened import open_block
 from streams.outcome import Outcome
@@ -71,6 +71,7 @@ class Pipeline:
         self._ticking = Ticking()
         self._survey = Survey(partition, partitions, self._names)
         self._moved = False
+        self.strangers = 0
         self._scores = np.zeros(1, state.SCORES)
         self._spent = np.zeros(max(Channel) + 1, np.int64)
         self._out = np.zeros(CROSSINGS_ROOM, state.CROSSING)
@@ -299,6 +300,9 @@ class Pipeline:
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Take back one changelog record; call in log order, then ``restored`` once."""
+        if key[:1] not in OF_THE_STATE and key != Position.KEY:
+            self.strangers += 1  # nothing of ours has such a key: someone wrote to the wrong topic
+            return
         self._position.seen(key)
         if value is None:
             return

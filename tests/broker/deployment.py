@@ -101,8 +101,13 @@ class Deployment:
         """Produce raw bytes by key; ``flush`` comes with the next ``send``."""
         name = self.config.topics.support_calls if topic == "support" else self.config.topics.purchases
         partition = ledger_partition(key, self.config.source_partitions)
-        self._producer.produce(name, value, key.encode(), partition)
         self._producer.poll(0)
+        while True:
+            try:
+                self._producer.produce(name, value, key.encode(), partition)
+                return
+            except BufferError:
+                self._producer.poll(1.0)  # more than the client holds: wait until some have arrived
 
     def progress(self, until_ms: int, only: str = "", *, flush: bool = True) -> None:
         """Let every source partition (or those of one topic only) say that all before a time has been sent."""

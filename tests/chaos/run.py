@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 import time
@@ -28,6 +29,7 @@ FIRST_S = 60.0
 AWAY_S = (1.0, 6.0)
 """How long a broker is away."""
 
+RETURNS = 3
 PAUSES_S = (0.3, 1.5, 3.0, 5.0, 8.0)
 """Before the next fault; each may be half as long or half as long again."""
 
@@ -192,7 +194,10 @@ class Run:
 
         def come_back() -> None:
             threading.Event().wait(away_s)
-            node.start()
+            for _ in range(RETURNS):
+                with contextlib.suppress(RuntimeError):  # a busy machine: a broker that is slow is started again
+                    node.start()
+                    return
 
         self._returning = threading.Thread(target=come_back, name="broker", daemon=True)
         self._returning.start()

@@ -173,6 +173,19 @@ def test_rings_do_not_depend_on_the_order_of_arrival(seed: int) -> None:
     assert rings[0] == rings[1]
 
 
+def test_a_strangers_record_in_the_changelog_is_passed_over_and_counted() -> None:
+    """Whatever its key and bytes are, unless the key could be one of ours: the state is what it was."""
+    driver = lived(6)
+    pipeline = Pipeline("whaleline")
+    for at, (key, value) in enumerate(driver.changelog[0]):
+        if at % 7 == 0:
+            pipeline.restore(b"zzz", b"\xc1 no state")
+        pipeline.restore(key, value)
+    pipeline.restored()
+    assert pipeline.strangers == -(-len(driver.changelog[0]) // 7)
+    assert {name: row.tobytes() for name, row in pipeline.settled_rows().items()} == driver.rows()
+
+
 def test_a_hole_in_the_ledger_stops_the_judge() -> None:
     """A lost record is never judged over."""
     ledger = lived(3).ledger[0]
