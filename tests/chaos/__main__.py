@@ -103,7 +103,7 @@ def run(
 @click.option("--seed", type=int, default=1, show_default=True)
 def controls(only: tuple[str, ...], seed: int) -> None:
     """Do without each safeguard in turn; say whether the verdict fails each time, as it must."""
-    found, blind = {}, []
+    found, blind = report.controls_so_far() if only else {}, []
     for name in only or WITHOUT:
         result = lived(control(name, seed), keep=False)
         found[name] = report.figures(result)

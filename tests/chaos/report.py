@@ -97,6 +97,11 @@ def controls_page(found: dict[str, dict[str, int]]) -> str:
     return "\n".join(lines)
 
 
+def controls_so_far() -> dict[str, dict[str, int]]:
+    """What earlier runs without a safeguard came to."""
+    return _read(CONTROLS) if CONTROLS.is_file() else {}
+
+
 def write_page() -> list[str]:
     """Write the parts of docs/reliability.md whose results are there; the names of those that are not."""
     text, missing = PAGE.read_text(encoding="utf-8"), []

@@ -138,7 +138,7 @@ def test_the_app_has_an_empty_customers_table_before_it_owns_anything() -> None:
 
 def test_every_exit_code_has_its_sentence() -> None:
     assert set(SENTENCES) == set(Exit)
-    assert sorted(Exit) == list(range(70, 78))
+    assert sorted(Exit) == list(range(70, 79))
     assert all(sentence.endswith(".") for sentence in SENTENCES.values())
 
 
