@@ -73,6 +73,9 @@ def _worth(found: Comparison) -> Iterator[str]:
         return
     a, b = found.a.figures, found.b.figures
     since, until = day_text(found.window.first), day_text(found.window.last)
+    if not a["told_of"] and not b["told_of"]:
+        yield f"From {since} to {until}, of which outcomes are known, neither told of anybody at risk of leaving."
+        return
     yield (
         f"From {since} to {until} A told of {_int(found.a, 'told_of')} customers at risk of leaving and B of "
         f"{_int(found.b, 'told_of')}. Hindsight says that {percent(a['precision'])} and {percent(b['precision'])} "
