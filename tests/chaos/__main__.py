@@ -110,7 +110,7 @@ def controls(only: tuple[str, ...], seed: int) -> None:
         click.echo(f"without {name}: {report.sentence(found[name])}")
         if result.clean:
             blind.append(name)
-    report.write(report.CONTROLS, found)
+        report.write(report.CONTROLS, found)
     if blind:
         click.echo(f"The verdict did not notice what was missing: {', '.join(blind)}")
     sys.exit(1 if blind else 0)

@@ -240,13 +240,16 @@ class Run:
 
     def _settle(self, feed: Feed) -> None:
         """Wait until everything is judged, as long as something moves."""
-        begun = time.monotonic()
+        begun = moved = time.monotonic()
+        stood: list[int] = []
         while not self._watch.settled(END_MS):
             self._tend()
             self._tell(f"settling, {feed.sent} events sent, lag {self._watch.lag}", 1.0)
-            still_s = min(self._watch.still_s(), time.monotonic() - begun)
-            if still_s > STUCK_S or time.monotonic() - begun > SETTLE_S:
-                self._stuck(f"lag {self._watch.lag} remains, nothing has moved for {still_s:.0f} s")
+            now, stands = time.monotonic(), [*self._watch.next.values(), *self._watch.tick_ms.values()]
+            if stands != stood:
+                moved, stood = now, stands
+            if now - moved > STUCK_S or now - begun > SETTLE_S:
+                self._stuck(f"lag {self._watch.lag} remains, nothing has moved for {now - moved:.0f} s")
                 return
 
     def _stuck(self, why: str) -> None:
