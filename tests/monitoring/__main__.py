@@ -29,6 +29,8 @@ from tests.monitoring.watchers import ALERTMANAGER, ROOT, RULES, Missing, Watche
 LOAD_PAUSE_S = 0.1
 CUSTOMERS = 3_000
 KINDS = ("chat", "call_closed", "email", "self_service")
+RUBBISH = 100
+"""Too little to stop a worker as a flood (docs/operations.md), and enough to be told of."""
 
 
 def run(*command: str) -> None:
@@ -144,7 +146,7 @@ def told(watchers: Watchers, alert: str, status: str = "firing", **labels: str) 
 
 def earnest(deployment: Deployment, watchers: Watchers, ports: list[int]) -> None:
     """Rubbish, a wave and a killed worker are told of, and their ends as well."""
-    for number in range(200):
+    for number in range(RUBBISH):
         deployment.send_bytes("support", f"G{number}", b"rubbish")
     deployment.send([])
     told(watchers, "DeadLetters", reason="undecodable")
