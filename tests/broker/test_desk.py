@@ -45,10 +45,13 @@ def test_two_desks_show_the_same_across_kills_and_every_click_counts_once(
 ) -> None:
     deployment.start()
     wave(deployment)
-    one = DeskProcess(deployment.environment, tmp_path / "one.log").ready()
-    with DeskProcess(deployment.environment, tmp_path / "two.log").ready() as two:
-        (incident,) = two.until("the wave is held", lambda: two.get("/v1/incidents")["incidents"])
-        two.until("nine are out", lambda: two.get("/v1/cards")["total"] == 9)
+    with (
+        DeskProcess(deployment.environment, tmp_path / "one.log").ready() as one,
+        DeskProcess(deployment.environment, tmp_path / "two.log").ready() as two,
+    ):
+        for desk in (one, two):
+            (incident,) = desk.until("it is held", lambda desk=desk: desk.get("/v1/incidents")["incidents"])
+            desk.until("nine are out", lambda desk=desk: desk.get("/v1/cards")["total"] == 9)
         assert one.act("release", incident_id=incident["incident_id"], reason="known outage").status == 200
         for desk in (one, two):
             desk.until("all are out", lambda desk=desk: desk.get("/v1/cards")["total"] == CUSTOMERS)
