@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from kernels._jit import kernel, unrolled
 from kernels.digest import xxh64
-from kernels.letters import Bytes, byte, copy, little_endian
+from kernels.letters import Bytes, byte, copy, little_endian, put
 from kernels.shapes import Records
 from schemas.block import BLANK_EVENT, EVENT, FIELD_SHAPES
 from schemas.codes import FIRST_PURCHASE_KIND
@@ -36,17 +36,15 @@ IDENTITY_BYTES: Final = 2 * TEXT_MAX + 2
 BLANK: Final = np.frombuffer(BLANK_EVENT.tobytes(), np.uint8)
 
 
-@unrolled
-def _put(out: Bytes, at: int, number: int, width: int) -> None:
-    """Write a number in 1, 4 or 8 bytes, lowest first."""
+@kernel
+def _put_column(out: Bytes, at: int, number: int, width: int) -> None:
+    """``put`` for the three widths that columns have."""
     if width == 8:
-        for k in range(8):
-            out[np.uint64(at + k)] = (number >> (8 * k)) & 0xFF
+        put(out, at, number, 8)
     elif width == 4:
-        for k in range(4):
-            out[np.uint64(at + k)] = (number >> (8 * k)) & 0xFF
+        put(out, at, number, 4)
     else:
-        out[np.uint64(at)] = number & 0xFF
+        put(out, at, number, 1)
 
 
 @kernel
@@ -118,9 +116,8 @@ def take_apart(
         offset = int(np.int64(firsts[source])) + int(np.int64(little_endian(raw, at + n + 4 * i, 4)))
         place = i * EVENT_BYTES
         copy(BLANK, 0, out, place, EVENT_BYTES)
-        out[np.uint64(place + AT_SOURCE)] = sources[source] & 0xFF
-        out[np.uint64(place + AT_SOURCE + 1)] = sources[source] >> 8
-        _put(out, place + AT_OFFSET, offset, 8)
+        put(out, place + AT_SOURCE, sources[source], 2)
+        put(out, place + AT_OFFSET, offset, 8)
     told[:] = 0
     begin = columns
     for field in range(shapes.size):
@@ -133,7 +130,7 @@ def take_apart(
                 text = int(np.int64(little_endian(raw, begin + 4 * i, 4)))
                 if text >= digests.size or (needed and text == 0):
                     return False
-                _put(out, i * EVENT_BYTES + to, _bits(digests[text]), 8)
+                put(out, i * EVENT_BYTES + to, _bits(digests[text]), 8)
                 if field == CUSTOMER:
                     customer[i] = text
                 if shapes[field]["everywhere"]:
@@ -147,7 +144,7 @@ def take_apart(
                         return False
                 elif number < low or number > high:
                     return False
-                _put(out, i * EVENT_BYTES + to, number, width)
+                _put_column(out, i * EVENT_BYTES + to, number, width)
         begin += n * width
     _tell_named(raw, columns, n, present, shapes, told, out)
     _identify(raw, columns, present, shapes, starts, lengths, customer, scratch, out)
@@ -195,4 +192,4 @@ def _identify(
         scratch[at] = 0
         copy(raw, starts[what], scratch, at + 1, lengths[what])
         at += 1 + int(lengths[what])
-        _put(out, place + AT_IDENTITY, _bits(xxh64(scratch, 0, at, int(np.uint64(0)))), 8)
+        put(out, place + AT_IDENTITY, _bits(xxh64(scratch, 0, at, int(np.uint64(0)))), 8)

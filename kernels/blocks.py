@@ -5,9 +5,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels._jit import allocating, kernel, unrolled
+from kernels._jit import allocating, kernel
 from kernels.digest import xxh64
-from kernels.letters import copy, same
+from kernels.letters import copy, put, same
 from kernels.shapes import Records
 from schemas.waiting import NONE, TEXT_LENGTH, TEXT_SHIFT, Pool
 
@@ -47,13 +47,6 @@ def spread(rows: Records, picked: Numbers, starts: Numbers, order: Numbers) -> N
         at_end[partition] += 1
 
 
-@unrolled
-def _put(out: Bytes, at: int, number: int, width: int) -> None:
-    """Write a number in ``width`` bytes, lowest first."""
-    for k in range(width):
-        out[np.uint64(at + k)] = (number >> (8 * k)) & 0xFF
-
-
 @kernel
 def _tally(pool: Pool, picked: Numbers, block: Numbers, columns: Records, told: Numbers, counts: Numbers) -> None:
     """Count what each block will hold: its fields, its events' texts by field, and their bytes."""
@@ -77,7 +70,7 @@ def _lay_out(n: int, at: int, present: int, columns: Records, places: Numbers, o
         places[field] = at
         width, absent = int(columns[field]["width"]), int(columns[field]["absent"])
         for i in range(n):
-            _put(out, at + i * width, absent, width)
+            put(out, at + i * width, absent, width)
         at += n * width
     return at
 
@@ -116,7 +109,7 @@ def _fill(
         if seat >= MOST_SOURCES or above < 0 or above >> 32:
             told[b, FAULTY] = 1
         out[told[b, START] + i] = seat & 0xFF
-        _put(out, told[b, START] + n + 4 * i, above, 4)
+        put(out, told[b, START] + n + 4 * i, above, 4)
         for pair in range(row["first"], row["first"] + row["count"]):
             field, value = fields[pair], values[pair]
             if columns[field]["text"]:
@@ -128,7 +121,7 @@ def _fill(
                 texts[at, 2] = int(np.int64(np.uint64(digest) & MASK63))
             else:
                 width = int(columns[field]["width"])
-                _put(out, places[b, field] + i * width, value, width)
+                put(out, places[b, field] + i * width, value, width)
 
 
 @kernel
@@ -168,12 +161,12 @@ def _texts(
         for k in range(first, first + counts[field]):
             number = _intern(letters, texts[k], table, known, count)
             count = max(count, number + 1)
-            _put(out, places[field] + 4 * texts[k, 0], number, 4)
+            put(out, places[field] + 4 * texts[k, 0], number, 4)
         first += counts[field]
     end = at + 2 * count
     for number in range(count):
         length = known[number, 0] & TEXT_LENGTH
-        _put(out, at + 2 * number, length, 2)
+        put(out, at + 2 * number, length, 2)
         copy(letters, known[number, 0] >> TEXT_SHIFT, out, end, length)
         end += length
     return count, end

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from kernels._jit import kernel
 from kernels.digest import xxh64
+from kernels.letters import Bytes, copy, same
 
-Bytes = NDArray[np.uint8]
 Slots = NDArray[np.int32]
 Places = NDArray[np.int64]
 
@@ -23,12 +23,7 @@ NOBODY: Final = -1
 @kernel
 def _is(names: Bytes, begin: int, end: int, text: Bytes, start: int, length: int) -> bool:
     """Whether the id in ``names`` is the text of ``length`` bytes at ``start``."""
-    if end - begin != length:
-        return False
-    for byte in range(length):
-        if names[begin + byte] != text[start + byte]:
-            return False
-    return True
+    return end - begin == length and same(names, begin, text, start, length)
 
 
 @kernel
@@ -58,6 +53,20 @@ def rebuild(table: Slots, names: Bytes, begins: Places, count: int) -> None:
 
 
 @kernel
+def enter(
+    table: Slots, names: Bytes, begins: Places, count: int, text: Bytes, start: int, length: int
+) -> tuple[int, int]:
+    """The slot of an id, which a stranger gets now; and how many ids there are. There is room for one more."""
+    at = place(table, names, begins, text, start, length)
+    if table[at] == FREE:
+        table[at] = count
+        copy(text, start, names, begins[count], length)
+        begins[count + 1] = begins[count] + length
+        count += 1
+    return int(table[at]), count
+
+
+@kernel
 def slots_of(
     table: Slots, names: Bytes, begins: Places, count: int, text: Bytes, starts: Places, lengths: Places,
     which: NDArray[np.uint32], wanted: NDArray[np.uint8], of_text: Places, out: Places,
@@ -76,15 +85,6 @@ def slots_of(
             continue
         one = int(which[i])
         if of_text[one] == NOBODY:
-            start, length = starts[one], lengths[one]
-            at = place(table, names, begins, text, start, length)
-            if table[at] == FREE:
-                table[at] = count
-                begin = begins[count]
-                for byte in range(length):
-                    names[begin + byte] = text[start + byte]
-                begins[count + 1] = begin + length
-                count += 1
-            of_text[one] = table[at]
+            of_text[one], count = enter(table, names, begins, count, text, starts[one], lengths[one])
         out[i] = of_text[one]
     return count

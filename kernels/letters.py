@@ -38,6 +38,13 @@ def little_endian(buffer: Bytes, at: int, width: int) -> int:
 
 
 @unrolled
+def put(buffer: Bytes, at: int, number: int, width: int) -> None:
+    """Write a number in ``width`` bytes from ``at``, lowest byte first."""
+    for k in range(width):
+        buffer[np.uint64(at + k)] = (number >> (8 * k)) & 0xFF
+
+
+@unrolled
 def _short(buffer: Bytes, at: int, length: int) -> int:
     """The same of fewer than eight bytes; mostly without a loop, whose end would be guessed wrong."""
     if at + 8 > buffer.size:

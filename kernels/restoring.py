@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from kernels import index, sparse
 from kernels._jit import kernel
-from kernels.letters import Bytes, copy, same
+from kernels.letters import Bytes, same
 
 Numbers = NDArray[np.int64]
 
@@ -30,13 +30,7 @@ def take_rows(
         if length < head_bytes or not same(letters, start, head, 0, head.size):
             return count, at
         key, key_bytes = int(key_starts[at]) + skip, int(key_lengths[at]) - skip
-        place = index.place(table, names, begins, letters, key, key_bytes)
-        if table[place] == index.FREE:
-            table[place] = count
-            begin = int(begins[count])
-            copy(letters, key, names, begin, key_bytes)
-            begins[count + 1] = begin + key_bytes
-            count += 1
-        if not sparse.decode(letters, start + head_bytes, start + length, blank, rows[table[place]]):
+        slot, count = index.enter(table, names, begins, count, letters, key, key_bytes)
+        if not sparse.decode(letters, start + head_bytes, start + length, blank, rows[slot]):
             return count, at
     return count, end

@@ -17,7 +17,7 @@ from schemas.policy import parse
 from schemas.waiting import NEVER
 from streams.intake import Clock, Intake, SourceRecord, opening
 from streams.pipeline import Pipeline, Record
-from streams.simulate import END_MS, Simulation
+from streams.simulate import Simulation
 from streams.waiting import LEAST_ROWS, Waiting, sheaf_of
 
 DAY_MS = 86_400_000
@@ -73,19 +73,24 @@ def warm() -> None:
     _take_in()
 
 
-def _tell_stories() -> None:
-    """Whatever alerts are made of is asked for by the stories of a simulated year."""
+def simulated_ledger(history: Simulation) -> list[bytes]:
+    """What the judge of one partition reads of a simulated history."""
     sources = {"support": Source(TOPIC, 0), "purchases": Source(OTHER, 0)}
     intake = Intake(1, clock=Clock.SOURCE)
     intake.assign(sources.values())
     values = opening([(name, one.topic, 1) for name, one in sources.items()], parse(""), Clock.SOURCE)
-    for offset, fed in enumerate(Simulation(customers=CROWD).feed()):
+    for offset, fed in enumerate(history.feed()):
         bought = fed.topic == "purchases"
         intake.offer(SourceRecord(sources[fed.topic], bought, fed.topic, offset, fed.key, fed.value))
         if fed.everywhere:
-            values += [value for _, value in intake.take(END_MS).records]
+            values += [value for _, value in intake.take(history.end_ms).records]
+    return values
+
+
+def _tell_stories() -> None:
+    """Whatever alerts are made of is asked for by the stories of a simulated year."""
     told = Pipeline("warm")
-    for offset, value in enumerate(values):
+    for offset, value in enumerate(simulated_ledger(Simulation(customers=CROWD))):
         told.step(Record(offset, None, value))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from typing import Any
-from uuid import UUID
 
 import numba
 import numpy as np
@@ -19,12 +18,10 @@ from kernels.evidence import FACTORS, daily_factors
 from kernels.scores import score_risk, score_value
 from kernels.settle import settle_by
 from schemas import state
-from schemas.block import Source
 from schemas.insights import BINS, CAUSED
-from schemas.policy import parse
-from streams.intake import Clock, Intake, SourceRecord, opening
 from streams.pipeline import Pipeline, Record
-from streams.simulate import DAY_MS, END_MS, HOUR_MS, Simulation
+from streams.simulate import DAY_MS, HOUR_MS, Simulation
+from streams.warmup import simulated_ledger
 
 ROWS = 1_000_000
 CUSTOMERS = 2_000
@@ -38,17 +35,9 @@ AT_HAND = 250
 
 def year() -> Pipeline:
     """A pipeline that has judged a simulated history, its rows settled to the last midnight."""
-    sources = {"support": Source(UUID(int=1), 0), "purchases": Source(UUID(int=2), 0)}
-    intake = Intake(1, clock=Clock.SOURCE)
-    intake.assign(set(sources.values()))
-    values = opening([(name, source.topic, 1) for name, source in sources.items()], parse(""))
-    for offset, fed in enumerate(Simulation(customers=CUSTOMERS, days=DAYS, broken=False, stories={}).feed()):
-        place = sources[fed.topic]
-        intake.offer(SourceRecord(place, fed.topic == "purchases", fed.topic, offset, fed.key, fed.value))
-        if fed.everywhere:
-            values += [value for _, value in intake.take(END_MS).records]
     pipeline = Pipeline("bench")
-    for at, value in enumerate(values):
+    history = Simulation(customers=CUSTOMERS, days=DAYS, stories={})
+    for at, value in enumerate(simulated_ledger(history)):
         pipeline.step(Record(at, None, value))
     return pipeline
 

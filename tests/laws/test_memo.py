@@ -13,17 +13,10 @@ from hypothesis import strategies as st
 from schemas.block import policy_entry
 from schemas.state import PERIOD_DAYS
 from streams.pipeline import Pipeline
-from tests.driver import DAY, HOUR, Driver, feed
-from tests.worlds import START_MS, world
+from tests.driver import DAY, Driver
+from tests.laws.test_replay import lived
 
 Spoiler = Callable[[Pipeline, int], None]
-
-
-def lived(seed: int) -> Driver:
-    driver = Driver(now_ms=START_MS)
-    feed(driver, world(seed, disorder_ms=2 * HOUR))
-    driver.wait(days=45)
-    return driver
 
 
 def judged(driver: Driver, before_each: Spoiler) -> tuple[list[bytes], dict[bytes, bytes]]:
