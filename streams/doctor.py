@@ -86,7 +86,8 @@ class Seen:
     now_ms: int
     newest_ms: int | None = None
     topic_ids: bool = True
-    hanging: tuple[str, ...] = ()
+    hanging: tuple[str, ...] | None = ()
+    """None where the brokers would not say."""
     kernels_compiled: bool = True
     kernels_kept: bool = True
     policy: str | None = None
@@ -298,7 +299,13 @@ def clocks_agree(config: Config, seen: Seen) -> Iterator[Ailment]:
 
 def nothing_hangs(config: Config, seen: Seen) -> Iterator[Ailment]:
     """No transaction is left open for good, which would hold readers up."""
-    for one in seen.hanging:
+    if seen.hanging is None:
+        yield Ailment(
+            Gravity.NOTE,
+            "whether a transaction hangs open could not be asked",
+            "Give this user the right Describe on all transactional ids; brokers before Kafka 3.0 cannot say it.",
+        )
+    for one in seen.hanging or ():
         yield Ailment(
             Gravity.FAULT,
             f"a transaction hangs open on {one}: readers wait behind it",

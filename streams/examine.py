@@ -121,13 +121,19 @@ def _asked(ask: Any, topics: Mapping[str, Any], places: list[Place], spec: Offse
     return {(tp.topic, tp.partition): one for tp, one in told.items()}
 
 
-def _hanging(ask: Any) -> tuple[str, ...]:
-    """Partitions with a transaction that has outlived every time-out; none where we may not ask."""
+def _hanging(ask: Any) -> tuple[str, ...] | None:
+    """Transactions that have outlived every time-out, each with its partitions; None where nobody would say."""
     try:
         found = ask.find_hanging_transactions()
-    except (errors.KafkaError, NotImplementedError):
-        return ()
-    return tuple(sorted({str(one) for one in found}))
+    except (errors.KafkaError, NotImplementedError):  # no right to ask, or brokers that know no such question
+        return None
+    return tuple(
+        sorted(f"{', '.join(map(_place, one['topic_partitions']))} ({one['transactional_id']})" for one in found)
+    )
+
+
+def _place(one: Any) -> str:
+    return f"{one.topic}/{one.partition}"
 
 
 def _kernels_compiled() -> bool:

@@ -30,26 +30,25 @@ def main(broker: str, prefix: str, rate: int, seconds: float) -> dict[str, float
     """Send and listen; milliseconds by percentile, and how many alerts were waited for in vain."""
     sent: dict[str, float] = {}
     heard: dict[str, float] = {}
-    over = threading.Event()
-    listener = threading.Thread(target=_listen, args=(broker, f"{prefix}alerts", heard, over))
+    news, over = threading.Event(), threading.Event()
+    listener = threading.Thread(target=_listen, args=(broker, f"{prefix}alerts", heard, news, over))
     listener.start()
     producer = Producer({"bootstrap.servers": broker, "linger.ms": 1, "queue.buffering.max.messages": 1_000_000})
     rng = np.random.default_rng(3)
-    number = late = 0
+    number = 0
     begun = time.perf_counter()
     while (now := time.perf_counter() - begun) < seconds + WARM_S:
         due = int(now * rate)
-        late = max(late, due - number)
         while number < due:
             _send(producer, prefix, number, rng, sent)
             number += 1
-        producer.poll(0)
-        time.sleep(BURST_S)
+        producer.poll(BURST_S)
     producer.flush(30)
     wanted = {one for one, at in sent.items() if at - begun > WARM_S}
     end = time.perf_counter() + PATIENCE_S
-    while not wanted <= heard.keys() and time.perf_counter() < end:
-        time.sleep(0.05)
+    while not wanted <= heard.keys() and (left := end - time.perf_counter()) > 0:
+        news.wait(left)
+        news.clear()
     over.set()
     listener.join()
     waits = np.array([1e3 * (heard[one] - sent[one]) for one in wanted & heard.keys()] or [float("nan")])
@@ -82,7 +81,10 @@ def _send(producer: Producer, prefix: str, number: int, rng: np.random.Generator
     producer.produce(prefix + topic, value, customer.encode(), ledger_partition(customer, PARTITIONS))
 
 
-def _listen(broker: str, topic: str, heard: dict[str, float], over: threading.Event) -> None:
+def _listen(
+    broker: str, topic: str, heard: dict[str, float], news: threading.Event, over: threading.Event
+) -> None:
+    """Note when each customer was first told of, until it is over."""
     reader = Consumer(
         {
             "bootstrap.servers": broker, "group.id": f"{topic}-pace", "isolation.level": "read_committed",
@@ -96,6 +98,7 @@ def _listen(broker: str, topic: str, heard: dict[str, float], over: threading.Ev
             if message.error() is None:
                 body = msgpack.unpackb(message.value())
                 heard.setdefault(body["customer_id"], time.perf_counter())
+                news.set()
     reader.close()
 
 

@@ -104,9 +104,10 @@ class Bench:
         end = time.perf_counter() + DEADLINE_S
         while not holds():
             assert self.worker is not None
-            assert self.worker.poll() is None, f"the worker ended before {what}:\n{self.deployment.log()[-2000:]}"
             assert time.perf_counter() < end, f"not {what}"
-            time.sleep(LOOK_S)
+            with suppress(subprocess.TimeoutExpired):
+                self.worker.wait(LOOK_S)
+                raise AssertionError(f"the worker ended before {what}:\n{self.deployment.log()[-2000:]}")
         return time.perf_counter()
 
     def rss_mb(self, which: str = "VmRSS") -> float:

@@ -140,6 +140,7 @@ FAULTS: dict[str, tuple[Callable[[Seen], Seen], Gravity, str, str]] = {
     ),
     "a clock that is ahead": (so(newest_ms=NOW_MS + 90_000), Gravity.FAULT, "90 s ahead", "NTP"),
     "a transaction that hangs": (so(hanging=("alerts/3",)), Gravity.FAULT, "hangs open on alerts/3", "abort"),
+    "nobody says whether one hangs": (so(hanging=None), Gravity.NOTE, "could not be asked", "Describe"),
     "kernels not compiled": (so(kernels_compiled=False), Gravity.WARNING, "not compiled", "whaleline compile"),
     "kernels not kept": (so(kernels_kept=False), Gravity.WARNING, "cannot be kept", "NUMBA_CACHE_DIR"),
     "a policy that cannot be used": (
