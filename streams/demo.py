@@ -47,6 +47,7 @@ FEED_AT_ONCE = 2_000
 WORKER_STOPS_S = 3.0
 POSITION_KEY = b"p"
 """Key of the customers topic under which a judge publishes how far it has come."""
+HOW_TOLD = {"told": "green", "not yet": "yellow", "silent": "red"}
 
 
 class DemoError(RuntimeError):
@@ -206,6 +207,8 @@ class Demo:
     with_desk: bool = False
     started_s: float = field(default_factory=monotonic_s)
     seen: Seen = field(default_factory=Seen)
+    at_the_end: bool = field(default=False, init=False)
+    """Whether the whole history has been judged."""
 
     def run(self) -> int:
         """Run to the deadline, the end of the history or Ctrl-C, then tidy up and sum up."""
@@ -264,7 +267,7 @@ class Demo:
     ) -> None:  # fmt: skip
         """Feed and watch until the deadline, until everything has been told, or until asked to stop."""
         feeder.until_ms += HEAD_START_DAYS * DAY_MS
-        told, opened, last_s, begun_s = False, False, self.started_s, self.started_s
+        opened, last_s, begun_s = False, self.started_s, self.started_s
         while not asked.is_set() and self._left_s() > 0:
             now_s = monotonic_s()
             if self.seen.first_alert_s is not None or self.for_s is not None:
@@ -281,8 +284,8 @@ class Demo:
             if self.seen.first_alert_s is None:
                 screen.wait(now_s - self.started_s, "the worker starts; its first start compiles the kernels")
             over = feeder.done and len(self.seen.ticks) == LEDGER_PARTITIONS
-            if over and min(self.seen.ticks.values()) >= simulation.end_ms and not told:
-                told = True
+            if over and min(self.seen.ticks.values()) >= simulation.end_ms and not self.at_the_end:
+                self.at_the_end = True
                 if self.for_s is not None or self.as_json:
                     return
                 self._sum_up(screen, self._summary(simulation, feeder.events))
@@ -312,6 +315,7 @@ class Demo:
         """What was seen, as the last line of ``--json`` says it."""
         alerts = sorted(self.seen.alerts.values(), key=lambda one: (one.ts_ms, one.kind, one.change))
         first = self.seen.first_alert_s
+        untold = "silent" if self.at_the_end else "not yet"
         return {
             "events": events,
             "alerts": len(alerts),
@@ -319,7 +323,7 @@ class Demo:
             "first_alert_s": None if first is None else round(first, 1),
             "dead_letters": len(self.seen.dead_letters),
             "stories": {
-                key: "told" if story.told(alerts, simulation.story_start_ms(key)) else "silent"
+                key: "told" if story.told(alerts, simulation.story_start_ms(key)) else untold
                 for key, story in self.stories.items()
             },
         }
@@ -333,7 +337,9 @@ class Demo:
             screen.say(f"first alert after {summary['first_alert_s']} s")
         screen.say(f"{summary['dead_letters']} payloads could not be read and were set aside")
         for key, how in summary["stories"].items():
-            screen.say(f"  {how:6}  {self.stories[key].title}", "green" if how == "told" else "red")
+            screen.say(f"  {how:7}  {self.stories[key].title}", HOW_TOLD[how])
+        if "not yet" in summary["stories"].values():
+            screen.say("The history has not come to its end: a longer look tells the rest.")
         if self.as_json:
             print(json.dumps(summary), flush=True)
 

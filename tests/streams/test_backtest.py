@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import msgpack
 import pytest
-from click.testing import CliRunner, Result
 
 from schemas.block import policy_entry
 from schemas.events import DAY_MS
@@ -19,13 +17,13 @@ from schemas.policy import parse
 from streams import backtestrun, ledgerfile
 from streams.backtest import Judged, Told, judge_under
 from streams.backtestrun import Asked, run_backtest
-from streams.cli import main
 from streams.compared import Comparison, compare, heard_of
 from streams.comparedwords import NO_DIFFERENCE, as_json, summary
 from streams.conditions import NAMES, ConditionError, condition
 from streams.ledgerfile import Frame, Head
 from streams.replay import Outputs, run_replay
-from streams.simulate import END_MS, Simulation
+from streams.simulate import END_MS
+from tests.command import stories_file, whaleline
 from tests.eval import worlds
 from tests.eval.notes import START_MS
 from tests.eval.wire import customer_id
@@ -34,17 +32,10 @@ CAREFUL = "[churn]\nenter_probability = 0.9\nhigh_probability = 0.95\nclear_prob
 """A policy that hardly ever calls anybody at risk."""
 
 
-def whaleline(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments])
-
-
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The seed stories and some others, as JSON lines."""
-    file = tmp_path_factory.mktemp("backtest") / "events.jsonl"
-    sent = (msgpack.unpackb(fed.value) for fed in Simulation(customers=12).feed() if not fed.everywhere)
-    file.write_text("".join(json.dumps(fields) + "\n" for fields in sent))
-    return file
+    return stories_file(tmp_path_factory.mktemp("backtest") / "events.jsonl", customers=12)
 
 
 @pytest.fixture(scope="module")

@@ -13,18 +13,19 @@ from uuid import UUID
 
 import msgpack
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from schemas.block import Source
 from schemas.codec import encode
 from schemas.policy import parse
 from streams import ledgerfile
-from streams.cli import main, strangers
+from streams.cli import strangers
 from streams.demo import alert_of
 from streams.intake import Clock, Intake, SourceRecord, opening
 from streams.ledgerfile import FileError, Frame, Head
 from streams.simulate import END_MS, Simulation
 from streams.stories import STORIES
+from tests.command import whaleline
 
 ROOT = Path(__file__).resolve().parents[2]
 HISTORY = Simulation(customers=12, broken=False)
@@ -49,10 +50,6 @@ COMMANDS = [
     ["desk"],
     *([name, verb] for name, verbs in BESIDE.items() for verb in verbs),
 ]
-
-
-def whaleline(*arguments: str | Path, **environment: str) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments], env=environment)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -389,7 +386,8 @@ def test_the_demo_ends_when_asked_to(how: signal.Signals) -> None:
         demo.send_signal(how)
         out, shown = demo.communicate(timeout=20)
     assert demo.returncode == 0, shown
-    assert "silent" in out
+    assert out.count("not yet  ") == len(STORIES)
+    assert "a longer look tells the rest" in out
 
 
 @pytest.mark.parametrize(

@@ -8,38 +8,29 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import msgpack
 import pytest
-from click.testing import CliRunner, Result
 
 from schemas.block import Block, decode, policy_entry, sources_entry
 from schemas.codes import Control
 from schemas.events import DAY_MS
 from streams import ledgerfile
 from streams.accounts import as_map, lines
-from streams.cli import main
 from streams.ledgerfile import Frame, Head
 from streams.past import read_past
 from streams.rejudge import CALLS, SALES
 from streams.replay import Outputs, run_replay
-from streams.simulate import END_MS, Simulation
+from streams.simulate import END_MS
 from streams.witness import Account, explain
+from tests.command import stories_file, whaleline
 
 WHO = "story-wrong-part-twice"
 AT_MS = 1_764_547_200_000
 """2025-12-01, when that story is in the midst of its trouble."""
 
 
-def whaleline(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments])
-
-
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("explain") / "events.jsonl"
-    sent = (msgpack.unpackb(fed.value) for fed in Simulation(customers=3).feed() if not fed.everywhere)
-    file.write_text("".join(json.dumps(fields) + "\n" for fields in sent))
-    return file
+    return stories_file(tmp_path_factory.mktemp("explain") / "events.jsonl", customers=3)
 
 
 @pytest.fixture(scope="module")

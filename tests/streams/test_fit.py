@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from schemas.block import Source
 from schemas.codec import encode
@@ -21,12 +21,12 @@ from schemas.codes import Term
 from schemas.events import DAY_MS
 from schemas.policy import parse
 from streams import ledgerfile
-from streams.cli import main
 from streams.fit import PURCHASE, FitError, _most_likely, correlation, fit, hold_out
 from streams.fitreport import Report
 from streams.histories import Buyer, History, read_history
 from streams.intake import Clock, Intake, SourceRecord, opening
 from streams.ledgerfile import FileError, Frame, Head
+from tests.command import whaleline
 from tests.oracle.likelihood import cdnow_purchases
 
 START_DAY = 20_000
@@ -90,10 +90,6 @@ def recorded(path: Path, events: Iterable[Sent], append_ms: int | None = None) -
     values += [value for _, value in intake.take(2**62).records]
     ledgerfile.write(path, Head("ledger", 1), [Frame(0, at, append_ms, one) for at, one in enumerate(values)])
     return path
-
-
-def whaleline(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments])
 
 
 def fitted(events: Path, folder: Path, *more: str) -> Result:

@@ -11,14 +11,13 @@ import msgpack
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner, Result
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from streams.cli import main
 from streams.embedded import EmbeddedBroker
 from streams.importing import read_tables
 from streams.mapping import MappingError, read_mapping
 from streams.replay import Outputs, run_replay
+from tests.command import whaleline
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "mapping.toml"
@@ -34,10 +33,6 @@ ts_ms = {ts_ms}
 {fields}
 """
 HEAD = "who,id,at,took"
-
-
-def whaleline(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [str(one) for one in arguments])
 
 
 def mapped(
