@@ -76,6 +76,21 @@ def test_the_nonce_ends_it_and_an_older_one_does_not() -> None:
     pipeline.restored()
 
 
+def test_strangers_are_counted_and_change_nothing() -> None:
+    """Records that someone else wrote to the topic, with a key of no kind of ours or with none at all."""
+    changelog = lived(5)
+    among = [*changelog[:7], (None, b"x"), *changelog[7:], (b"", b""), (b"zoo", b"x")]
+    pipeline = Pipeline("whaleline")
+    sheaf = sheaf_of([(offset, key, value) for offset, (key, value) in enumerate(among)])
+    assert _take(sheaf, b"none", pipeline) == (len(among), False)
+    pipeline.restored()
+    assert pipeline.strangers == 3
+    rows = one_by_one(changelog).settled_rows()
+    assert {name: row.tobytes() for name, row in pipeline.settled_rows().items()} == {
+        name: row.tobytes() for name, row in rows.items()
+    }
+
+
 @pytest.mark.parametrize(
     "harm", [lambda value: value[:-1], lambda value: value + b"\x01", lambda value: value[:5], lambda value: b""]
 )
