@@ -48,6 +48,10 @@ SEEN = """() => { window.seen = {}; new MutationObserver(() => {
         window.seen[one.dataset.customer] ??= Date.now();
 }).observe(document.body, { subtree: true, childList: true, attributes: true }); }"""
 
+HELD_ANSWERS = """() => { const real = fetch, held = new Promise((go) => { window.letGo = go; });
+    window.fetch = async (...all) => { const answer = await real(...all); await held; return answer; };
+}"""
+
 
 def test_an_acknowledgement_shows_on_another_page_within_a_second(desk: DeskProcess, pages: Pages) -> None:
     """The middle one of five. So does all else that Ada does; Bo, who is too late, is told who was first."""
@@ -172,6 +176,22 @@ def test_a_whole_round_by_keys_alone(desk: DeskProcess, pages: Pages) -> None:
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")
     press("d")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_what_shows_before_its_answer_came_can_be_taken_back(desk: DeskProcess, pages: Pages) -> None:
+    """The desk has heard the click and shows it; its answer is still on the way when U is pressed."""
+    page = pages.open(desk.url)
+    customer = "c-00031"
+    choose(page, customer)
+    act(page, "take")
+    expect(page.locator("#toast-words")).to_contain_text("It is yours")
+    page.evaluate(HELD_ANSWERS)
+    act(page, "snooze")
+    fill_in(page, reason="at noon")
+    expect(page.locator("#card .why")).to_have_text("ada put it off: at noon")
+    page.keyboard.press("u")
+    page.evaluate("letGo()")
+    expect(row(page, customer)).to_have_attribute("data-state", "assigned")
 
 
 def test_rows_keep_their_places_while_somebody_is_among_them(on: Stage, desk: DeskProcess, pages: Pages) -> None:

@@ -121,6 +121,11 @@ export async function perform(one, card) {
 export async function undo() {
   const last = store.done.pop();
   if (!last) return say("There is nothing to take back.");
+  try {
+    await last.told;
+  } catch {
+    return null; // What was refused has said so itself.
+  }
   let card = store.cards.get(last.customer);
   card = card || (await get(`/v1/card?customer=${encodeURIComponent(last.customer)}`)).card;
   return attempt(`Taken back: ${last.customer}`, () => act("undo", card, { undoes: last.action_id }), false);

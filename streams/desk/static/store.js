@@ -109,11 +109,25 @@ function newId() {
 
 /** Do something about a card or an incident; the desk's answer, or an Error with its sentence.
  *
- * An answer that was lost is asked for again under the same id: it is the same action.
+ * It can be taken back from the click on: the change may show here before the answer to the click does.
  */
 export async function act(verb, card, fields = {}) {
   const about = card ? { customer_id: card.customer, alert_id: card.alert } : {};
-  const body = JSON.stringify({ action_id: newId(), verb, ...about, ...fields });
+  const action = { action_id: newId(), verb, ...about, ...fields };
+  const told = send(action);
+  const mine = { action_id: action.action_id, customer: card?.customer, told };
+  if (card && !["undo", "cause"].includes(verb)) store.done.push(mine);
+  try {
+    return await told;
+  } catch (error) {
+    store.done = store.done.filter((one) => one !== mine);
+    throw error;
+  }
+}
+
+/** An answer that was lost is asked for again under the same id: it is the same action. */
+async function send(action) {
+  const body = JSON.stringify(action);
   for (let tries = 0; ; tries += 1) {
     let answer;
     try {
@@ -131,7 +145,6 @@ export async function act(verb, card, fields = {}) {
       store.cards.set(told.card.customer, told.card);
       tell("cards", { cards: [told.card], touched: [told.card.customer], pages: [], mine: true });
     }
-    if (card && !["undo", "cause"].includes(verb)) store.done.push({ ...told, customer: told.card?.customer });
     return told;
   }
 }
