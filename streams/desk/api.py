@@ -293,8 +293,10 @@ async def _act(request: web.Request) -> web.Response:
     if not caller.may_do(action.verb):
         raise Refused(403, f"{action.verb} needs the role {actions.VERBS[action.verb]}; yours is {caller.role}")
     taken = await desk.act(action)
-    card = desk.view.card(action.customer_id, now_ms(), money=caller.sees_money) if action.customer_id else None
+    at_ms = now_ms()
+    card = desk.view.card(action.customer_id, at_ms, money=caller.sees_money) if action.customer_id else None
     told = {"action_id": taken.action.action_id, "verb": taken.action.verb, "refused": taken.refused, "card": card}
+    told["now_ms"] = at_ms
     return answer(told, 409 if taken.refused else 200)
 
 

@@ -11,6 +11,7 @@ export const store = {
   status: { away_since_ms: null, caught_up: false, unread: 0 },
   connected: false,
   ahead_ms: 0,
+  told_ms: 0,
   done: [],
 };
 
@@ -90,6 +91,7 @@ export function connect() {
 
 function take(change, whole) {
   store.ahead_ms = change.now_ms - Date.now();
+  store.told_ms = change.now_ms;
   store.connected = true;
   for (const card of change.cards) store.cards.set(card.customer, card);
   Object.assign(store, { order: change.order || store.order, beyond: change.beyond, counts: change.counts, status: change.status });
@@ -141,7 +143,8 @@ async function send(action) {
     }
     const told = await answer.json();
     if (!answer.ok) throw new Error(told.error || told.refused);
-    if (told.card) {
+    // The stream may have told of something newer while this answer was on its way.
+    if (told.card && told.now_ms >= store.told_ms) {
       store.cards.set(told.card.customer, told.card);
       tell("cards", { cards: [told.card], touched: [told.card.customer], pages: [], mine: true });
     }
