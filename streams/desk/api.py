@@ -295,9 +295,8 @@ async def _act(request: web.Request) -> web.Response:
     taken = await desk.act(action)
     at_ms = now_ms()
     card = desk.view.card(action.customer_id, at_ms, money=caller.sees_money) if action.customer_id else None
-    told = {"action_id": taken.action.action_id, "verb": taken.action.verb, "refused": taken.refused, "card": card}
-    told["now_ms"] = at_ms
-    return answer(told, 409 if taken.refused else 200)
+    done = {"action_id": taken.action.action_id, "verb": taken.action.verb, "refused": taken.refused}
+    return answer({**done, "card": card, "now_ms": at_ms}, 409 if taken.refused else 200)
 
 
 def _customer_id(request: web.Request) -> str:
