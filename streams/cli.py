@@ -29,6 +29,7 @@ from streams.cli_parts import (
     read_config,
     read_policy,
 )
+from streams.cli_privacy import export
 from streams.cli_watch import canary, doctor, simulate, stress
 
 PROGRESS_S = 0.2
@@ -252,7 +253,21 @@ BENCH, FLOOR, WATCH = (
     (desk, labels, notify),
     (canary, doctor, simulate, stress),
 )
-for group in (topics, policy, config, ledger, incidents, dlq, curve, problems, win_back, *BENCH, *FLOOR, *WATCH):
+for group in (
+    topics,
+    policy,
+    config,
+    ledger,
+    incidents,
+    dlq,
+    export,
+    curve,
+    problems,
+    win_back,
+    *BENCH,
+    *FLOOR,
+    *WATCH,
+):
     main.add_command(group)
 
 

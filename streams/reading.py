@@ -1,17 +1,17 @@
 """Read a topic as it is now, from its oldest record to its end, for commands that look and go."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 
-def until_end(consumer: Any, topic: str, partitions: int, timeout_s: float) -> Iterator[tuple[int, Any]]:
+def until_end(consumer: Any, topic: str, partitions: Iterable[int], timeout_s: float) -> Iterator[tuple[int, Any]]:
     """(partition, message) up to the ends as they are now, a partition's in their order; raises ``TopicError``."""
     from kafka import TopicPartition
 
     from streams.topics import TopicError
 
-    owned = [TopicPartition(topic, partition) for partition in range(partitions)]
+    owned = [TopicPartition(topic, partition) for partition in partitions]
     consumer.assign(owned)
     ends = consumer.end_offsets(owned)
     consumer.seek_to_beginning(*owned)
@@ -25,11 +25,12 @@ def until_end(consumer: Any, topic: str, partitions: int, timeout_s: float) -> I
 
 @contextmanager
 def reading(
-    bootstrap: str, topic: str, timeout_s: float = 30.0, **client: Any
+    bootstrap: str, topic: str, timeout_s: float = 30.0, only: int | None = None, **client: Any
 ) -> Iterator[tuple[int, Iterator[tuple[int, Any]]]]:
     """How many partitions a topic of ours has, and its committed messages as ``until_end`` gives them.
 
-    ``client`` holds further settings of KafkaConsumer. Raises ``TopicError`` in one sentence.
+    ``only`` is the one partition to read, if not all are wanted. ``client`` holds further settings of
+    KafkaConsumer. Raises ``TopicError`` in one sentence.
     """
     # Imported here: who only reads a recording needs no Kafka.
     from kafka import KafkaConsumer, errors
@@ -47,7 +48,8 @@ def reading(
         **client,
     )
     try:
-        yield found.partitions, until_end(consumer, topic, found.partitions, timeout_s)
+        wanted = range(found.partitions) if only is None else [only]
+        yield found.partitions, until_end(consumer, topic, wanted, timeout_s)
     except errors.KafkaError as error:
         raise TopicError(f"topic {topic} could not be read to its end: {error}") from error
     finally:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -184,7 +184,13 @@ class Stage:
     def put(self, role: str, key: str, value: bytes, partition: int | None = None) -> None:
         """One record on the topic of a role, in its customer's partition."""
         at = ledger_partition(key, self.config.ledger_partitions) if partition is None else partition
-        self._producer.produce(getattr(self.config.topics, role), value, key.encode(), at)
+        self.put_raw(role, key.encode(), value, at)
+
+    def put_raw(
+        self, role: str, key: bytes, value: bytes | None, partition: int, headers: Sequence[tuple[str, bytes]] = ()
+    ) -> None:
+        """One record of any bytes; None takes away what stands under the key."""
+        self._producer.produce(getattr(self.config.topics, role), value, key, partition, headers=list(headers))
 
     def alerts(self, *told: Alert) -> None:
         """Alerts, as a judge publishes them."""

@@ -47,6 +47,7 @@ COMMANDS = [
     ["incidents", "release"],
     ["curve"],
     ["problems"],
+    ["export"],
     ["desk"],
     *([name, verb] for name, verbs in BESIDE.items() for verb in verbs),
 ]
