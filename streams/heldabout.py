@@ -20,8 +20,8 @@ MEANINGS: Mapping[str, str] = {
 
 AUTOMATED = (
     """By machine: the row, its risk and its states; which messages our staff see, in which order, and what they
-    are proposed to do; and that marketing leaves you in peace. All of it follows from the events above, by rules that
-    are written down, and cost that we caused never counts against you.""",
+    are proposed to do; and that marketing leaves you in peace. All of it follows from the events above, by rules
+    that are written down, and cost that we caused never counts against you.""",
     """Not by machine: whether anything is done. whaleline ends, blocks, slows and prices nothing; a person decides
     on every message, and a wave of them is held until a person has looked. So it takes no decision by itself that
     has legal or similarly significant effects (GDPR article 22).""",
