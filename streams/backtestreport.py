@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from html import escape
 
+from schemas.events import DAY_MS
 from streams.compared import FIGURES, Comparison, Side, day_text
 from streams.comparedwords import percent, summary, title
+from streams.desk.labels import interval
 from streams.picture import STYLE, Line, Split, calibration, lines, splits
+from streams.vouched import FIGURES as BY_LABEL
+from streams.vouched import WITHIN_MS, Vouched
 from streams.words import money
 
 MOST_NAMED = 20
@@ -51,9 +55,16 @@ NAMES = {
     "auc": "chance that a leaver's risk is above a stayer's (AUC)",
     "calibration_error": "mean distance of risk and outcome",
     "log_loss": "log loss of the risks",
+    "labelled": "alerts on which people gave their word",
+    "label_coverage": "of all alerts",
+    "label_precision": "alerts that people called right, of those they labelled",
+    "label_precision_low": "with 95 % confidence at least",
+    "label_precision_high": "and at most",
+    "label_kept": "of what people called right, raised under this policy",
+    "label_dropped": "of what people called not right, not raised",
 }
 SHARES = {"company_share", "most_company_share", "company_cost_share", "precision", "in_time", "recall"}
-SHARES |= {"calibration_error"}
+SHARES |= {"calibration_error", *BY_LABEL} - {"labelled"}
 SHOWN = ("churn_risk", "value_destroyer", "service_failure")
 
 
@@ -77,6 +88,7 @@ def _page(found: Comparison, events: str) -> Iterator[str]:
     yield "</ul></div>"
     yield from _moves(found)
     yield from _pictures(found)
+    yield from _labels(found)
     yield from _figures(found)
     yield from _segments(found)
     yield from _method(found)
@@ -171,6 +183,38 @@ def shown(name: str, value: float | None, currency: str) -> str:
     if name in SHARES:
         return percent(value)
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}"
+
+
+def _labels(found: Comparison) -> Iterator[str]:
+    """How right people called each kind of alert, under either policy."""
+    if not found.labels:
+        return
+    yield "<h2>What people said of the alerts</h2>"
+    yield (
+        '<p class="soft">Called right, of the alerts that have a label, with a 95 % interval. A label speaks of '
+        f"an alert of the same kind about the same customer within {WITHIN_MS // DAY_MS} days. Of the others "
+        "nobody knows; they may be unlike these.</p>"
+    )
+    yield '<div class="scroll"><table><tr><th>alert</th><th class="n key-a">A</th><th class="n key-b">B</th></tr>'
+    for subject, moment in sorted({*found.a.said, *found.b.said}, key=lambda one: (one[0], one[1] or "")):
+        told = title(subject) if moment is None else f"{title(subject)}, {moment.replace('_', ' ')}"
+        cells = "".join(
+            f'<td class="n">{_called(side.said.get((subject, moment)))}</td>' for side in (found.a, found.b)
+        )
+        yield f"<tr><td>{escape(told)}</td>{cells}</tr>"
+    yield "</table></div>"
+
+
+def _called(one: Vouched | None) -> str:
+    if one is None:
+        return "not raised"
+    if not one.labelled:
+        return f"no label on {one.alerts:,}"
+    low, high = interval(one.right, one.labelled)
+    return (
+        f"{percent(one.right / one.labelled)} of {one.labelled:,} ({percent(low)} to {percent(high)}); "
+        f"{one.alerts:,} alerts"
+    )
 
 
 def _figures(found: Comparison) -> Iterator[str]:

@@ -14,6 +14,7 @@ from streams.backtest import BacktestError, Judged, judge_under
 from streams.backtestreport import html
 from streams.compared import Comparison, compare
 from streams.comparedwords import as_json
+from streams.desk.labels import Label
 from streams.ledgerfile import FileError, whole_file
 
 BESIDE_BYTES = 4 << 20
@@ -50,7 +51,7 @@ def read_segments(path: Path) -> dict[str, str]:
 
 def run_backtest(
     events: Path, a: Asked, b: Asked, *, report: Path | None = None, told: Path | None = None,
-    capacity: int | None = None, segments: Mapping[str, str] | None = None,
+    capacity: int | None = None, segments: Mapping[str, str] | None = None, labels: Sequence[Label] = (),
     progress: Callable[[float], None] = lambda _: None, **how: Any,
 ) -> Comparison:  # fmt: skip
     """Judge ``events`` under both policies and compare.
@@ -66,7 +67,7 @@ def run_backtest(
         size = events.stat().st_size if events.is_file() else 0
         judge = _beside if size >= BESIDE_BYTES else _in_turn
         one, other = judge(events, (a, b), max(1, size), progress, how)
-        found = compare(one, other, capacity, segments, how.get("currency", "USD"))
+        found = compare(one, other, capacity, segments, how.get("currency", "USD"), labels)
         if report is not None:
             files[report].write(html(found, events.name).encode())
         if told is not None:

@@ -217,13 +217,26 @@ def replay(
         click.echo(json.dumps(summary.as_map()))
 
 
-@main.command(epilog=examples("whaleline fit events.jsonl --out fitted.toml --report fitted.md"))
+@main.command(
+    epilog=examples(
+        "whaleline fit events.jsonl --out fitted.toml --report fitted.md",
+        "whaleline fit events.jsonl --labels labels.jsonl --precision 0.6 --out fitted.toml --report fitted.md",
+    )
+)
 @click.argument("events", type=FILE)
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="The fitted piece of policy goes here.")
 @click.option("--report", type=FILE, metavar="FILE", help="The findings go here: JSON for *.json, or Markdown.")
+@click.option(
+    "--labels", type=FILE, metavar="FILE", help="What people said of alerts (`whaleline labels export`)."
+)
+@click.option("--precision", type=click.FloatRange(0, 1, min_open=True, max_open=True), metavar="SHARE",
+              help="Propose borders from which on alerts are right this often, as in 0.6.")  # fmt: skip
 @click.option("--currency", default="USD", show_default=True, help="Events in another currency are left out.")
 @click.option("--as-of", callback=moment, metavar="TIME", help="Fit as if it were this time, as in 2025-12-01.")
-def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int | None) -> None:
+def fit(
+    events: Path, out: Path, report: Path | None, labels: Path | None, precision: float | None, currency: str,
+    as_of: int | None,
+) -> None:  # fmt: skip
     """Fit purchases, spend and the risk of leaving to a history, as settings for a policy.
 
     EVENTS is a file as `whaleline replay` takes it; who left need not be in it, hindsight tells. A history that is
@@ -231,6 +244,8 @@ def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int 
     is written. One that teaches too little of leaving keeps the defaults of the risk, and a warning says why. The
     same file gives the same bytes.
     """
+    if precision is not None and labels is None:
+        raise click.UsageError("--precision needs --labels FILE: without labels nobody knows how right alerts are")
     with in_a_sentence():
         from streams.fit import run_fit
 
@@ -238,6 +253,8 @@ def fit(events: Path, out: Path, report: Path | None, currency: str, as_of: int 
         with click.progressbar(length=whole, label="fit", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
             found = run_fit(
                 *(events, out, report),
+                labels=labels,
+                precision=precision,
                 currency=currency,
                 as_of_ms=as_of,
                 progress=lambda share: bar.update(int(share * whole) - bar.pos),

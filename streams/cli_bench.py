@@ -45,6 +45,8 @@ FIRST_REFUSED = 5
               help="Alerts a day the floors can act on; else A's [service] budget_per_day.")  # fmt: skip
 @click.option("--segments", "segment_file", type=FILE, metavar="CSV",
               help="Compare by segment: a file with the columns customer_id and segment.")  # fmt: skip
+@click.option("--labels", "label_file", type=FILE, metavar="FILE",
+              help="How right the alerts were called by people (`whaleline labels export`).")  # fmt: skip
 @click.option(
     "--partitions", type=click.IntRange(1, 1024), default=1, show_default=True, help="Ledger partitions."
 )
@@ -53,8 +55,8 @@ FIRST_REFUSED = 5
 @click.option("--as-of", callback=moment, metavar="TIME", help="Judge as if it were this time, as in 2025-12-01.")
 def backtest(
     events: Path, policy_file: Path | None, against: Path, report: Path | None, told: Path | None,
-    conditions: tuple[str, ...], capacity: int | None, segment_file: Path | None, partitions: int, currency: str,
-    app_id: str, as_of: int | None,
+    conditions: tuple[str, ...], capacity: int | None, segment_file: Path | None, label_file: Path | None,
+    partitions: int, currency: str, app_id: str, as_of: int | None,
 ) -> None:  # fmt: skip
     """Judge EVENTS under two policies and say what would change.
 
@@ -69,7 +71,9 @@ def backtest(
         policies = None if policy_file is None else read_policy(policy_file), read_policy(against)
         from streams.backtestrun import Asked, read_segments, run_backtest
         from streams.comparedwords import summary
+        from streams.desk.labelread import read_labels
 
+        labels = () if label_file is None else read_labels(label_file)
         segments = None if segment_file is None else read_segments(segment_file)
         names = "its own policies" if policy_file is None else policy_file.name, against.name
         with _bar("backtest") as progress:
@@ -80,6 +84,7 @@ def backtest(
                 told=told,
                 capacity=capacity,
                 segments=segments,
+                labels=labels,
                 app_id=app_id,
                 partitions=partitions,
                 currency=currency,

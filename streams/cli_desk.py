@@ -138,17 +138,23 @@ def labels() -> None:
 @labels.command(
     "export", epilog=examples("whaleline labels export > labels.jsonl", "whaleline labels export --summary")
 )
-@click.option("--summary", is_flag=True, help="Print how often each kind of alert was right, instead.")
+@click.option(
+    "--summary", is_flag=True, help="Print how often each kind was called right, with a 95 % interval, instead."
+)
 @config_option
 @broker_option
 def labels_export(summary: bool, config_file: Path | None, broker: str | None) -> None:
-    """Print one JSON line for each alert on which a person decided, oldest decision first."""
+    """Print one JSON line for each alert on which a person decided, oldest decision first.
+
+    `whaleline fit --labels FILE` and `whaleline backtest --labels FILE` learn from them.
+    """
     with in_a_sentence():
         config = read_config(config_file, broker)
-        from streams.desk.labels import read, summed
+        from streams.desk.labelread import read
+        from streams.desk.labels import summed
 
         found = read(config, **client_of(config))
-        told = summed(found) if summary else [one.as_map() for one in found]
+        told = [one.as_map() for one in (summed(found) if summary else found)]
     try:
         for one in told:
             click.echo(json.dumps(one, ensure_ascii=False))

@@ -9,9 +9,12 @@ import numpy as np
 
 from schemas.codes import ALERT_NAMES, Fault, Machine
 from streams.backtest import Judged, Told
+from streams.desk.labels import Label
 from streams.hindsighted import FIGURES as KNOWN_LATER
 from streams.hindsighted import Hindsight, Window
 from streams.riskreport import Bin
+from streams.vouched import FIGURES as BY_LABEL
+from streams.vouched import Subject, Vouched, vouched
 
 SUBJECTS = tuple(ALERT_NAMES.values())
 MAJORITY_PPM = 500_000
@@ -21,7 +24,7 @@ COUNTED = (
     *("company_share", "most_company_share", "company_majority", "company_cost_share"),
 )
 ENTERED = tuple(f"{subject}_entered" for subject in SUBJECTS)
-FIGURES = (*COUNTED, *ENTERED, *KNOWN_LATER)
+FIGURES = (*COUNTED, *ENTERED, *KNOWN_LATER, *BY_LABEL)
 """Every figure of a policy, by name; None where there is nothing to take it from."""
 
 Figures = dict[str, float | None]
@@ -47,6 +50,7 @@ class Side:
     tenths: tuple[Bin, ...]
     by_day: dict[int, int]
     in_state: dict[str, list[int]]
+    said: dict[Subject, Vouched]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Comparison:
     same         no alert, no figure in one and no row differs; ``same_alerts``: none comes, goes or moves
     differs      customers who stand in another state at the end
     only_a       transitions that happen, at their time, only under the first policy; ``only_b`` the other
+    labels       how many words of people on alerts there are
     """
 
     events: int
@@ -84,6 +89,7 @@ class Comparison:
     only_b: int
     moved: dict[str, Moved]
     segments: tuple[Segment, ...]
+    labels: int = 0
 
 
 def day_text(day: int) -> str:
@@ -97,11 +103,13 @@ def compare(
     capacity: int | None = None,
     segments: Mapping[str, str] | None = None,
     currency: str = "USD",
+    labels: Sequence[Label] = (),
 ) -> Comparison:
     """Compare two judgements of the same events.
 
     capacity  alerts a day that the floors can act on; None is the first policy's ``[service] budget_per_day``
     segments  the segment of each customer that has one
+    labels    what people said of alerts that were raised live, under whichever policy
     """
     if capacity is None:
         capacity = int(a.rules.record["service_budget_per_day"][0])
@@ -109,7 +117,7 @@ def compare(
     first = min(look.day for part in a.parts for look in part.looks)
     last = max(part.looks[-1].day for part in a.parts)
     days = max(1, last - first)
-    sides = [_of(one, capacity, days, hindsight) for one in (a, b)]
+    sides = [_of(one, capacity, days, hindsight, labels) for one in (a, b)]
     ours, theirs = _transitions(a.produced), _transitions(b.produced)
     moved = {subject: _moved(subject, a, b) for subject in SUBJECTS}
     return Comparison(
@@ -130,6 +138,7 @@ def compare(
         only_b=(theirs - ours).total(),
         moved=moved,
         segments=tuple(_segments(a, b, segments or {})),
+        labels=len(labels),
     )
 
 
@@ -150,7 +159,7 @@ def heard_of(alerts: Sequence[Told], capacity: int) -> list[Told]:
     return found
 
 
-def _of(judged: Judged, capacity: int, days: int, hindsight: Hindsight) -> Side:
+def _of(judged: Judged, capacity: int, days: int, hindsight: Hindsight, labels: Sequence[Label]) -> Side:
     asking = [one for one in judged.out if one.change != "cleared"]
     by_day = Counter(one.day for one in asking)
     heard = heard_of(judged.out, capacity)
@@ -172,12 +181,14 @@ def _of(judged: Judged, capacity: int, days: int, hindsight: Hindsight) -> Side:
     entered = Counter(one.kind for one in judged.produced if one.change == "entered")
     figures |= {name: entered[name] for name in ENTERED}
     known, tenths = hindsight.figures(judged, heard)
+    by_label, said = vouched(asking, labels) if labels else (dict.fromkeys(BY_LABEL), {})
     rules = judged.rules
     in_state = {
         name: [_count(judged, at, machine) for at in range(len(judged.parts[0].looks))]
         for machine, name in ALERT_NAMES.items()
     }
-    return Side(judged.name, rules.version, rules.digest, figures | known, tenths, dict(by_day), in_state)
+    figures |= known | by_label
+    return Side(judged.name, rules.version, rules.digest, figures, tenths, dict(by_day), in_state, said)
 
 
 def _count(judged: Judged, at: int, machine: Machine) -> int:

@@ -35,6 +35,7 @@ def summary(found: Comparison) -> Iterator[str]:
         yield from _who_moves(found)
     yield from _load(found)
     yield from _worth(found)
+    yield from _called(found)
     yield from _money(found)
     yield from _fair(found)
     if found.a.figures["incidents"] or found.b.figures["incidents"]:
@@ -94,6 +95,24 @@ def _worth(found: Comparison) -> Iterator[str]:
     )
 
 
+def _called(found: Comparison) -> Iterator[str]:
+    """What people's labels say; nothing where there are none."""
+    if not found.labels:
+        return
+    for name, side in (("A", found.a), ("B", found.b)):
+        one = side.figures
+        if not one["labelled"]:
+            yield f"Of {found.labels:,} labels none is about an alert that {name} raises."
+            continue
+        yield (
+            f"People labelled {percent(one['label_coverage'])} of the alerts that {name} raises and called "
+            f"{percent(one['label_precision'])} of these right (with 95 % confidence "
+            f"{percent(one['label_precision_low'])} to {percent(one['label_precision_high'])}); {name} raises "
+            f"{percent(one['label_kept'])} of what they called right, and not {percent(one['label_dropped'])} of "
+            "what they called not right."
+        )
+
+
 def _money(found: Comparison) -> Iterator[str]:
     savable = [money(round(one.figures["savable_cents"] or 0), found.currency) for one in (found.a, found.b)]
     cost = [money(round(one.figures["gesture_cents"] or 0), found.currency) for one in (found.a, found.b)]
@@ -125,7 +144,10 @@ def as_map(found: Comparison) -> dict[str, Any]:
         "summary": list(summary(found)),
         **{
             name: getattr(found, name)
-            for name in ("same", "same_alerts", "events", "customers", "capacity", "differs", "only_a", "only_b")
+            for name in (
+                *("same", "same_alerts", "events", "customers", "capacity", "differs", "only_a", "only_b"),
+                "labels",
+            )
         },
         "first_day": day_text(found.first_day),
         "last_day": day_text(found.last_day),
@@ -164,4 +186,8 @@ def _side(one: Side, look_days: Sequence[int]) -> dict[str, Any]:
             name: {day_text(day): count for day, count in zip(look_days, counts, strict=False)}
             for name, counts in one.in_state.items()
         },
+        "said": [
+            {"subject": subject, "moment": moment, **counts._asdict()}
+            for (subject, moment), counts in one.said.items()
+        ],
     }

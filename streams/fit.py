@@ -20,11 +20,14 @@ from kernels.likelihood import purchases_log_likelihood, spends_log_likelihood
 from kernels.simplex import Point, minimise
 from schemas.policy import SETTINGS, parse
 from schemas.settings import Setting
+from streams.desk.labelread import read_labels
 from streams.fitreport import Decile, Fitted, HoldOut, Report
 from streams.fitrisk import fit_risk
 from streams.histories import Buyer, History, Progress, read_history
+from streams.labelled import learn
 from streams.ledgerfile import whole_file
 from streams.past import read_past
+from streams.riskreport import policy_of
 
 LEAST_REPEATERS = 200
 BORDER = 1.02
@@ -65,6 +68,8 @@ def run_fit(
     out: Path,
     report: Path | None = None,
     *,
+    labels: Path | None = None,
+    precision: float | None = None,
     currency: str = "USD",
     as_of_ms: int | None = None,
     progress: Progress = lambda _: None,
@@ -72,18 +77,25 @@ def run_fit(
     """Fit the models to ``events`` and write the piece of policy, and the report where one is wanted.
 
     A ``report`` named ``*.json`` is JSON, any other Markdown. ``as_of_ms`` leaves out what came at or after that
-    time, and the history then reaches up to it. Raises ``FitError``, ``FileError`` or ``ReplayError``; the files
-    appear only when complete, and not at all when the fit is refused.
+    time, and the history then reaches up to it. ``labels`` say how right alerts were; with ``precision`` the
+    border is sought from which on they are right so often. Raises ``FitError``, ``FileError`` or ``ReplayError``;
+    the files appear only when complete, and not at all when the fit is refused.
     """
-    wanted = [one.resolve() for one in (events, out, report) if one is not None]
+    wanted = [one.resolve() for one in (events, out, report, labels) if one is not None]
     if len(set(wanted)) < len(wanted):
-        raise FitError(f"{events}: the input and the outputs must be different files")
+        raise FitError(f"{events}: the inputs and the outputs must be different files")
+    said = [] if labels is None else [one for one in read_labels(labels) if _before(one.labelled_ms, as_of_ms)]
     history = read_history(events, currency, as_of_ms, lambda share: progress(0.1 * share))
     found = fit(history, str(events), lambda share: progress(0.1 + 0.2 * share))
     past = read_past(events, currency, as_of_ms, lambda share: progress(0.3 + 0.1 * share))
     found.risk = fit_risk(past, found.settings(), lambda share: progress(0.4 + 0.6 * share))
     if found.risk.refused is not None:
         found.warnings.append(f"The risk of leaving keeps its defaults: {found.risk.refused}.")
+    if labels is not None:
+        judged_by = policy_of(found.settings())
+        stood = past.stood(judged_by, [(one.alert_ms, one.customer_id) for one in said])
+        found.labelled = learn(said, stood, judged_by, precision)
+        found.warnings += found.labelled.warnings()
     parse(found.toml(), str(out))
     with ExitStack() as stack:
         told = stack.enter_context(whole_file(report)) if report is not None else None
@@ -92,6 +104,10 @@ def run_fit(
         if told is not None and report is not None:
             told.write((found.as_json() if report.suffix == ".json" else found.markdown()).encode())
     return found
+
+
+def _before(ts_ms: int, as_of_ms: int | None) -> bool:
+    return as_of_ms is None or ts_ms < as_of_ms
 
 
 # ---------------------------------------------------------------- fitting

@@ -1,11 +1,12 @@
 """What a fit found, as a piece of policy, as Markdown and as JSON: the same fit, the same bytes."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from math import fsum
 from typing import Any
 
+from streams.labelled import Labelled
 from streams.riskreport import RiskFit, Settings, merged, toml_of
 
 EPOCH = date(1970, 1, 1).toordinal()
@@ -69,6 +70,7 @@ class Report:
     correlation: float
     hold_out: HoldOut | None = None
     risk: RiskFit | None = None
+    labelled: Labelled | None = None
     warnings: list[str] = field(default_factory=list)
 
     def settings(self) -> Settings:
@@ -78,7 +80,8 @@ class Report:
             zip((*PURCHASE_KEYS, *SPEND_KEYS), (*self.purchase.values, *self.spend.values), strict=True)
         )
         purchases = {"churn": {"rate_shape": shape, "rate_scale_weeks": scale}, "lifetime": lifetime}
-        return merged(purchases, self.risk.settings() if self.risk is not None else {})
+        learned = [one.settings() for one in (self.risk, self.labelled) if one is not None]
+        return merged(purchases, *learned)
 
     def toml(self) -> str:
         """The fitted settings as a piece of policy, which is a whole policy by itself."""
@@ -91,7 +94,10 @@ class Report:
 
     def as_map(self) -> dict[str, Any]:
         """The report as numbers."""
-        told = asdict(self) | {"first_day": _date(self.first_day), "last_day": _date(self.last_day)}
+        told = asdict(replace(self, risk=None, labelled=None)) | {
+            "first_day": _date(self.first_day),
+            "last_day": _date(self.last_day),
+        }
         for model in ("purchase", "spend"):
             del told[model]["values"]
         if self.hold_out is not None:
@@ -103,6 +109,7 @@ class Report:
                 "actual": self.hold_out.actual,
             }
         told["risk"] = self.risk.as_map() if self.risk is not None else None
+        told["labelled"] = self.labelled.as_map() if self.labelled is not None else None
         return {"settings": self.settings(), **told}
 
     def as_json(self) -> str:
@@ -141,6 +148,7 @@ class Report:
             f"Correlation of purchases and mean spend: {self.correlation:+.3f}.",
             *self._held_out(),
             *(self.risk.markdown() if self.risk is not None else []),
+            *(self.labelled.markdown() if self.labelled is not None else []),
         ]
         return "\n".join(lines) + "\n"
 

@@ -3,7 +3,7 @@
 The events are those that ``streams.rejudge`` would judge; only the policy is the caller's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,10 @@ from streams.histories import Progress
 from streams.ledgerfile import is_ledger, read
 from streams.pipeline import Pipeline, Record
 from streams.rejudge import CALLS, SALES, payloads
+from streams.witness import Standing, stand
 
 HOUR_MS = 3_600_000
+NO_END_MS = 2**62
 TOPICS = (("support", CALLS.topic, 1), ("purchases", SALES.topic, 1))
 LOOK_DAYS = 30
 
@@ -67,6 +69,30 @@ class _Quiet(Pipeline):
         return
 
 
+class _Asking(_Quiet):
+    """A pipeline that is asked how customers stood: ``asked`` are (time, customer, number), by time."""
+
+    asked: Sequence[tuple[int, bytes, int]] = ()
+
+    def __init__(self, app_id: str, found: list[Standing | None]) -> None:
+        super().__init__(app_id)
+        self._found, self._next = found, 0
+
+    def _say(self, *_: Any) -> None:
+        """Called at each tick: what was asked of the hour before it can be answered now."""
+        self.answer(self.last_tick_ms)
+
+    def answer(self, until_ms: int) -> None:
+        """Answer what is asked of times up to ``until_ms``."""
+        while self._next < len(self.asked) and self.asked[self._next][0] <= until_ms:
+            now_ms, customer, number = self.asked[self._next]
+            self._next += 1
+            slot = self.arena.find(customer)
+            if slot is not None and self.policy is not None:
+                row = self.arena.rows[slot : slot + 1].copy()
+                self._found[number] = stand(row, max(now_ms, int(row["day"][0]) * DAY_MS), self.policy)
+
+
 @dataclass(slots=True)
 class Past:
     """Ledger records by partition, without policies."""
@@ -97,6 +123,25 @@ class Past:
                 _look(looks, pipeline, policy, silent_days)
             seen.append(looks)
         return seen
+
+    def stood(
+        self, policy: Policy, asked: Sequence[tuple[int, str]], progress: Progress = lambda _: None
+    ) -> list[Standing | None]:
+        """How each customer stood under ``policy`` at a time, to the hour; None for who was not known then."""
+        found: list[Standing | None] = [None] * len(asked)
+        inquiry = sorted((now_ms, name.encode(), number) for number, (now_ms, name) in enumerate(asked))
+        total = max(1, sum(map(len, self.records.values())))
+        done = 0
+        for _, log in sorted(self.records.items()):
+            pipeline = _Asking("fit", found)
+            pipeline.asked = inquiry
+            pipeline.step(Record(log[0].offset - 1, None, policy_entry(policy.toml, policy.version)))
+            for record in log:
+                pipeline.step(record)
+                done += 1
+                progress(done / total)
+            pipeline.answer(NO_END_MS)
+        return found
 
 
 def _look(looks: Looks, pipeline: Pipeline, policy: Policy, silent_days: int) -> None:

@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from streams.desk import cards
+from streams.desk.labels import Label, of_standing, summed
 from streams.desk.ranking import Place
 from streams.desk.standing import CLOSES, Standing
 from streams.desk.view import View
@@ -17,16 +18,19 @@ MOST_WAITS = 10_000
 
 
 def figures(view: View, now_ms: int) -> dict[str, Any]:
-    """Figures of all floors and of each."""
+    """Figures of all floors and of each, and how right people called each kind of alert."""
     found: dict[str, _Tally] = defaultdict(_Tally)
+    said: list[Label] = []
     for customer_id, place in view.places.items():
         one = view.board.standing(customer_id)
         if one is None:
             continue
         for name in ("", place.floor):
             found[name].add(one, place, now_ms)
+        said.extend(of_standing(customer_id, one))
     total = found.pop("", _Tally()).told()
-    return {"all": total, "floors": {name: one.told() for name, one in sorted(found.items())}}
+    floors = {name: one.told() for name, one in sorted(found.items())}
+    return {"all": total, "floors": floors, "kinds": [one.as_map() for one in summed(said)]}
 
 
 class _Tally:

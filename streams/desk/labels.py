@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from math import sqrt
+from typing import Any, NamedTuple
 
-from streams.config import Config
-from streams.desk.board import Board, Record
-from streams.desk.standing import CLOSES
-from streams.reading import reading
+from streams.desk.board import Board
+from streams.desk.standing import CLOSES, Standing
 
-ROLES = ("alerts", "desk_actions")
+Z95 = 1.959963984540054
+"""Standard normal deviate that leaves out one in forty on either side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +40,26 @@ def of_board(board: Board) -> list[Label]:
     out: list[Label] = []
     for customer_id in board.people:
         one = board.standing(customer_id)
-        if one is None:
-            continue
-        place = {heard.alert.alert_id: at for at, heard in enumerate(one.heard)}
-        last: dict[str, Label] = {}
-        for taken in one.taken:
-            action = taken.action
-            if action.verb not in CLOSES or taken.refused:
-                continue
-            for alert in _up_at(one.heard[: place[action.alert_id or ""] + 1]):
-                last[alert.alert_id] = Label(
-                    alert.alert_id, customer_id, alert.kind, alert.moment, alert.episode, alert.ts_ms,
-                    alert.risk_ppm, alert.policy_digest, action.verb == "resolve", action.reason, action.author,
-                    action.ts_ms, action.action_id,
-                )  # fmt: skip
-        out.extend(last.values())
+        if one is not None:
+            out.extend(of_standing(customer_id, one))
     return sorted(out, key=lambda label: (label.labelled_ms, label.alert_id))
+
+
+def of_standing(customer_id: str, one: Standing) -> Iterable[Label]:
+    """The labels of one customer."""
+    place = {heard.alert.alert_id: at for at, heard in enumerate(one.heard)}
+    last: dict[str, Label] = {}
+    for taken in one.taken:
+        action = taken.action
+        if action.verb not in CLOSES or taken.refused:
+            continue
+        for alert in _up_at(one.heard[: place[action.alert_id or ""] + 1]):
+            last[alert.alert_id] = Label(
+                alert.alert_id, customer_id, alert.kind, alert.moment, alert.episode, alert.ts_ms,
+                alert.risk_ppm, alert.policy_digest, action.verb == "resolve", action.reason, action.author,
+                action.ts_ms, action.action_id,
+            )  # fmt: skip
+    return last.values()
 
 
 def _up_at(heard: Iterable[Any]) -> list[Any]:
@@ -69,24 +73,43 @@ def _up_at(heard: Iterable[Any]) -> list[Any]:
     return list(up.values())
 
 
-def read(config: Config, **client: Any) -> list[Label]:
-    """The labels of a deployment; raises ``TopicError`` with one sentence."""
-    board = Board()
-    for role in ROLES:
-        with reading(config.broker, getattr(config.topics, role), **client) as (_, messages):
-            for partition, one in messages:
-                board.take(Record(role, partition, one.offset, one.timestamp, one.key, one.value))
-    return of_board(board)
+class Said(NamedTuple):
+    """What people said of the alerts of one kind, and of one moment where the kind has moments."""
+
+    kind: str
+    moment: str | None
+    labelled: int
+    right: int
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between what the share of right ones lies, with 95 % confidence."""
+        return interval(self.right, self.labelled)
+
+    def as_map(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        low, high = self.bounds
+        shares = {"precision": self.right / self.labelled, "low": low, "high": high}
+        return self._asdict() | {f"{name}_ppm": round(1e6 * share) for name, share in shares.items()}
 
 
-def summed(found: Iterable[Label]) -> list[dict[str, Any]]:
-    """For each kind how many were labelled and how many were right: the precision as the floor sees it."""
-    counts: dict[str, list[int]] = {}
+def interval(right: int, labelled: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share (Wilson 1927): it holds for few labels too; of none it is everything."""
+    if labelled <= 0:
+        return 0.0, 1.0
+    share, more = right / labelled, Z95 * Z95 / labelled
+    middle = share + more / 2.0
+    spread = Z95 * sqrt(share * (1.0 - share) / labelled + more / (4.0 * labelled))
+    return max(0.0, (middle - spread) / (1.0 + more)), min(1.0, (middle + spread) / (1.0 + more))
+
+
+def summed(found: Iterable[Label]) -> list[Said]:
+    """How often people called the alerts of each kind, and of each of its moments, right."""
+    counts: dict[tuple[str, str | None], list[int]] = {}
     for one in found:
-        both = counts.setdefault(one.kind, [0, 0])
+        both = counts.setdefault((one.kind, one.moment), [0, 0])
         both[0] += 1
         both[1] += one.right
     return [
-        {"kind": kind, "labelled": labelled, "right": right, "precision_ppm": round(1e6 * right / labelled)}
-        for kind, (labelled, right) in sorted(counts.items())
+        Said(*about, *both) for about, both in sorted(counts.items(), key=lambda one: (one[0][0], one[0][1] or ""))
     ]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from streams.desk.labels import read
+from streams.desk.labelread import read
 from tests.broker.deployment import Deployment
 from tests.desks import DeskProcess
 from tests.worlds import HOUR, START_MS

@@ -216,6 +216,9 @@ def test_a_snooze_ends_with_its_reason_told_and_a_disagreement_is_a_label(desk: 
     said = desk.act("disagree", TWIN, reason="they run a charity").body
     assert said["card"]["state"] == "disagreed"
     desk.until("it is counted", lambda: desk.get("/v1/figures")["all"]["disagreed"] == 1)
+    kinds = desk.get("/v1/figures")["kinds"]
+    assert {one["right"] for one in kinds} == {0}
+    assert all(one["low_ppm"] == 0 < one["high_ppm"] < 1_000_000 for one in kinds)
     assert desk.act("undo", TWIN, undoes=said["action_id"]).status == 200
     pinned = desk.act("override", TWIN, machine="fix_the_cause", reason="known", until_ms=now_ms + DAY_MS)
     assert pinned.body["card"]["state"] in ("overridden", "open")

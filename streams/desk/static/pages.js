@@ -125,12 +125,14 @@ function incidents({ incidents: found }) {
       scroll(one.incident_id, table(["Customer", "Alert"], one.held.map((it) => [it.customer, capital(spaced(it.kind))])))) : null)));
 }
 
-function figures({ all, floors }) {
+function figures({ all, floors, kinds }) {
   const time = (ms) => (ms === null ? "–" : span(ms));
   const share = (ppm) => (ppm === null ? "–" : percent(ppm));
   return [h("dl", { class: "stats" }, stat("Cards open", all.live.toLocaleString("en"), `${all.open} not acknowledged, ${all.overdue} too late`), stat("Acknowledged within, usually", time(all.acknowledge_median_ms), `nine of ten within ${time(all.acknowledge_p90_ms)}`),
     stat("Called not right", share(all.disagree_ppm), `${all.disagreed} of ${all.closed}`), stat("Freed by what was settled", `${all.minutes_saved.toLocaleString("en")} min`, "as estimated")),
   scroll("Floors", table(["Floor", "Open", "Not acknowledged", "Too late", "Usually within", "9 of 10 within", "Not right", "Minutes freed"],
     Object.entries(floors).map(([name, one]) => [spaced(name), one.live, one.open, one.overdue, time(one.acknowledge_median_ms), time(one.acknowledge_p90_ms), share(one.disagree_ppm), one.minutes_saved]))),
-  h("p", { class: "muted" }, `Of all cards that the topics still hold, at ${hereClock(Date.now())}. Nobody is counted by name.`)];
+  kinds.length ? scroll("Called right", table(["Alert", "Decided on", "Called right", "19 times of 20 between"],
+    kinds.map((one) => [capital(spaced(one.moment ?? one.kind)), one.labelled, percent(one.precision_ppm), `${percent(one.low_ppm)} and ${percent(one.high_ppm)}`]))) : null,
+  h("p", { class: "muted" }, `Of all cards that the topics still hold, at ${hereClock(Date.now())}. Nobody is counted by name. Of alerts that nobody decided on, no one knows whether they were right.`)];
 }
