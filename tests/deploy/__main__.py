@@ -22,8 +22,11 @@ HERE = Path(__file__).parent
 TOOLS = ROOT / "build" / "deploy-check"
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 CORE = [
-    KUBERNETES / "base" / f"{name}.yaml"
-    for name in ("account", "worker", "canary", "desk", "disruption", "network")
+    *(
+        KUBERNETES / "base" / f"{name}.yaml"
+        for name in ("account", "worker", "canary", "desk", "disruption", "network")
+    ),
+    KUBERNETES / "notify" / "notify.yaml",
 ]
 CUSTOM = [KUBERNETES / name for name in ("monitoring/monitors.yaml", "monitoring/rules.yaml", "keda/scale.yaml")]
 STRIMZI = [KUBERNETES / "strimzi" / name for name in ("topics.yaml", "users.yaml")]
@@ -143,7 +146,11 @@ CHECKS: list[tuple[Validator, list[Path], list[tuple[Path, str, str]]]] = [
     (
         compose_schema,
         COMPOSE,
-        [(COMPOSE[0], "healthcheck:", "helthcheck:"), (COMPOSE[1], "environment:", "enviroment:")],
+        [
+            (COMPOSE[0], "healthcheck:", "helthcheck:"),
+            (COMPOSE[0], "env_file:", "env_fil:"),
+            (COMPOSE[1], "environment:", "enviroment:"),
+        ],
     ),
     (
         compose_load,
@@ -151,6 +158,7 @@ CHECKS: list[tuple[Validator, list[Path], list[tuple[Path, str, str]]]] = [
         [
             (COMPOSE[0], "depends_on: [prometheus]", "depends_on: [prometeus]"),
             (COMPOSE[0], "- grafana:/var", "- grafna:/var"),
+            (COMPOSE[0], "- kernels:/var", "- kernls:/var"),
             (COMPOSE[1], "kafka-3: { condition: service_healthy }", "kafka-4: { condition: service_healthy }"),
         ],
     ),
@@ -169,6 +177,8 @@ CHECKS: list[tuple[Validator, list[Path], list[tuple[Path, str, str]]]] = [
             (CORE[3], "readinessProbe:", "readynessProbe:"),
             (CORE[4], "maxUnavailable: 1", "maxUnavailabe: 1"),
             (CORE[5], "podSelector:", "podSelectr:"),
+            (CORE[6], "secretRef:", "secretReff:"),
+            (CORE[6], "ipBlock:", "ipBlok:"),
         ],
     ),
     (
@@ -218,9 +228,14 @@ def check() -> None:
     assert (complaint := kustomize([ROOT])) is None, f"kustomize: {complaint}"
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / "deploy", Path(folder) / "deploy")
-        (Path(folder) / "deploy/kubernetes/base/network.yaml").unlink()
-        assert kustomize([Path(folder)]), "kustomize does not see that a file is missing"
-    print("kustomize: the example overlay is built; a missing file was seen", flush=True)
+        for missing in ("base/network.yaml", "notify/targets.toml"):
+            file = Path(folder) / "deploy/kubernetes" / missing
+            text = file.read_bytes()
+            file.unlink()
+            assert kustomize([Path(folder)]), f"kustomize does not see that {missing} is missing"
+            file.write_bytes(text)
+        assert kustomize([Path(folder)]) is None, "kustomize complains of files that are whole"
+    print("kustomize: the example overlay is built; two missing files were seen", flush=True)
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,24 @@ from streams.cli import main
 from streams.config import ENVIRONMENT, RULES, Config, load
 from streams.desk.access import load_access
 from streams.desk.board import READ
+from streams.notify.targets import EXAMPLE, TargetError, load_targets
 from streams.topics import TopicNames
 from streams.watchdog import STOP_S
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 BASE = DEPLOY / "kubernetes" / "base"
+NOTIFY = BASE.parent / "notify"
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 HA = yaml.safe_load((ROOT / "compose.ha.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if str(service.get("image", "")).startswith("whaleline")]
+TARGETS = "/etc/whaleline/targets.toml"
 PROBES = {"/livez", "/readyz"}
 
 
 def documents() -> Iterator[dict[str, Any]]:
-    for path in sorted(BASE.glob("*.yaml")):
+    for path in (*sorted(BASE.glob("*.yaml")), NOTIFY / "notify.yaml"):
         yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
 
 
@@ -67,7 +71,7 @@ def test_every_command_of_the_compose_file_is_ours(name: str) -> None:
 
 def test_every_command_of_kubernetes_is_ours() -> None:
     commands = [container["args"] for _, pod in pods() for container in pod["containers"]]
-    assert commands == [["canary"], ["desk"], ["worker"]]
+    assert commands == [["canary"], ["desk"], ["worker"], ["notify", "run", TARGETS]]
     assert all(map(understood, commands))
     assert not understood(["wroker"])
     assert not understood(["simulate", "--rte", "50"])
@@ -96,7 +100,7 @@ def test_compose_opens_ports_on_loopback_only_and_drops_what_it_can() -> None:
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert name == "kafka" or service["read_only"], name
         assert re.search(r":v?\d+\.\d+", service["image"]), f"{name} runs whatever is newest"
-    for name in ("worker", "canary", "desk", "prometheus", "alertmanager", "grafana", "kafka"):
+    for name in ("worker", "canary", "desk", "notify", "prometheus", "alertmanager", "grafana", "kafka"):
         assert "healthcheck" in SERVICES[name], name
     for name in ("kafka-2", "kafka-3"):
         assert HA["services"][name]["cap_drop"] == ["ALL"]
@@ -114,7 +118,7 @@ def test_the_images_are_the_same_everywhere() -> None:
 def test_prometheus_finds_the_compose_services_and_grafana_finds_prometheus() -> None:
     scraped = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
     jobs = {job["job_name"]: job for job in scraped["scrape_configs"]}
-    for job, service in (("whaleline", "worker"), ("whaleline-canary", "canary")):
+    for job, service in (("whaleline", "worker"), ("whaleline-canary", "canary"), ("whaleline-notify", "notify")):
         (found,) = jobs[job]["dns_sd_configs"]
         assert found["names"] == [service]
         assert str(found["port"]) == SERVICES[service]["environment"]["WHALELINE_METRICS_PORT"]
@@ -181,6 +185,40 @@ def test_pods_are_locked_down_probed_and_given_time_to_stop() -> None:
     assert startup["periodSeconds"] * startup["failureThreshold"] >= 900, "a large base is restored for minutes"
 
 
+def test_deliveries_have_one_carrier_targets_that_can_be_read_and_secrets_from_elsewhere(tmp_path: Path) -> None:
+    """Two would tell everything twice; what is secret stands in no file of ours."""
+    (carrier,) = (one["spec"] for one in of_kind("Deployment") if one["metadata"]["name"] == "whaleline-notify")
+    assert (carrier["replicas"], carrier["strategy"]) == (1, {"type": "Recreate"})
+    service = SERVICES["notify"]
+    assert (service["profiles"], service["deploy"]) == (["notify"], {"replicas": 1})
+    assert service["command"] == ["notify", "run", TARGETS]
+    assert f"./deploy/notify/targets.toml:{TARGETS}:ro" in service["volumes"]
+    (container,) = carrier["template"]["spec"]["containers"]
+    assert {"mountPath": TARGETS, "subPath": "targets.toml"}.items() <= container["volumeMounts"][2].items()
+    assert {"secretRef": {"name": "whaleline-notify"}} in container["envFrom"]
+    for path in (DEPLOY / "notify" / "targets.toml", NOTIFY / "targets.toml"):
+        assert path.read_text(encoding="utf-8") == EXAMPLE, "run `whaleline notify targets`"
+        assert [one.name for one in load_targets(path, {"FLOOR_SECRET": "s"})] == ["floor"]
+        with pytest.raises(TargetError, match="FLOOR_SECRET is not set"):
+            load_targets(path, {})
+    assert "/deploy/notify/secrets.env" in (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+
+
+def test_only_deliveries_may_reach_the_internet_and_by_https_alone() -> None:
+    open_to = {
+        one["metadata"]["name"]: rule
+        for one in of_kind("NetworkPolicy")
+        for rule in one["spec"].get("egress", [])
+        if any("ipBlock" in to for to in rule["to"])
+    }
+    assert list(open_to) == ["whaleline-notify"]
+    (rule,) = open_to.values()
+    assert rule["ports"] == [{"protocol": "TCP", "port": 443}]
+    (block,) = (to["ipBlock"] for to in rule["to"])
+    for inside in ("10.0.0.10", "127.0.0.1", "169.254.169.254", "172.20.0.1", "192.168.1.1"):
+        assert any(ip_address(inside) in ip_network(one) for one in block["except"]), inside
+
+
 def test_selectors_select() -> None:
     labels = {
         one["metadata"]["name"]: one["spec"]["template"]["metadata"]["labels"]
@@ -194,7 +232,7 @@ def test_selectors_select() -> None:
     ports = {
         port["port"]
         for one in of_kind("NetworkPolicy")
-        for rule in one["spec"]["ingress"]
+        for rule in one["spec"].get("ingress", [])
         for port in rule["ports"]
     }
     assert ports == {int(generate.SETTINGS["WHALELINE_METRICS_PORT"]), Config().desk_port}
@@ -202,7 +240,7 @@ def test_selectors_select() -> None:
 
 def test_every_resource_of_a_kustomization_is_there() -> None:
     found = [*(DEPLOY / "kubernetes").glob("*/kustomization.yaml"), DEPLOY / "grafana/kustomization.yaml"]
-    assert len(found) == 6
+    assert len(found) == 7
     for path in found:
         listed = yaml.safe_load(path.read_text(encoding="utf-8"))
         files = [*listed.get("resources", []), *listed.get("components", [])]
