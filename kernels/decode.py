@@ -211,7 +211,7 @@ def decode(
     at: int,
     pair: int,
     lexicon: Lexicon,
-    topic: int,
+    topics: int,
     partitions: int,
     source: int,
     last_offset: int,
@@ -219,7 +219,8 @@ def decode(
     """Read a ``Sheaf`` whose letters stand in the pool's from ``shift`` on; return the next free pair.
 
     Row ``at + i`` is record ``i``, with its verdict; the pool has room for as many rows and a pair
-    for every three letters. ``topic`` is 1 for purchases, 0 for support. Records up to ``last_offset`` are known.
+    for every three letters. ``topics`` is the set of those whose events may stand there, as in ``kinds`` of the
+    lexicon. Records up to ``last_offset`` are known.
     """
     rows, fields, values, buffer = pool
     letters, words, places, limits, kinds, only, at_most = lexicon
@@ -245,7 +246,7 @@ def decode(
         if known == FAILED:
             continue
         kind = _kind(buffer, letters, words, places, known, sent)
-        if kind == NOBODY or not (kinds[kind]["topics"] >> topic) & 1:
+        if kind == NOBODY or not kinds[kind]["topics"] & topics:
             continue
         allowed, needed = int(kinds[kind]["allowed"]), int(kinds[kind]["needed"])
         present, end = _accept(

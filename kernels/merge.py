@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import kernel
-from kernels.shapes import Records
-from schemas.codes import Kind
+from kernels.shapes import Records, Row
+from schemas.codes import FIRST_PURCHASE_KIND, Kind
 from schemas.waiting import NEVER, NONE, Pool, Verdict
 
 Numbers = NDArray[np.int64]
@@ -21,11 +21,22 @@ FOREVER: Final = 2**62
 PROGRESS: Final = int(Kind.PROGRESS)
 ACCEPTED: Final = int(Verdict.ACCEPTED)
 REFUSED: Final = int(Verdict.REFUSED)
+FIRST_PURCHASE: Final = int(FIRST_PURCHASE_KIND)
 
 SETTLED: Final = 0
 """Nothing more has its order, or as many were taken as were asked for."""
 REPORT: Final = 1
 """Before the next event is taken, it must be said how far the sources have come."""
+
+
+@kernel
+def _append(rows: Records, queue: Row, at: int) -> None:
+    if queue["waiting"] == 0:
+        queue["head"] = at
+    else:
+        rows[queue["tail"]]["next"] = at
+    queue["tail"] = at
+    queue["waiting"] += 1
 
 
 @kernel
@@ -44,13 +55,46 @@ def enqueue(rows: Records, first: int, end: int, queues: Records, source: int) -
                 queue["done"] = row["offset"]
             continue
         rekeyed += row["rekeyed"]
-        if queue["waiting"] == 0:
-            queue["head"] = at
-        else:
-            rows[queue["tail"]]["next"] = at
-        queue["tail"] = at
-        queue["waiting"] += 1
+        _append(rows, queue, at)
     return rekeyed
+
+
+@kernel
+def enqueue_hour(
+    rows: Records, first: int, end: int, queues: Records, newest_ms: int, before_ms: int
+) -> tuple[int, int]:
+    """Append rows of both streams of a file to the two queues, until an event is the first of its hour.
+
+    Return that one's row (it is not appended yet) or ``end``, and the newest time met. Events from ``before_ms``
+    on are passed over; so is progress, of which the file's events tell all there is.
+    """
+    for at in range(first, end):
+        row = rows[at]
+        if row["verdict"] != ACCEPTED or row["ts_ms"] >= before_ms:
+            continue
+        if row["ts_ms"] > newest_ms:
+            new_hour = row["ts_ms"] // HOUR_MS > newest_ms // HOUR_MS
+            newest_ms = row["ts_ms"]
+            if new_hour:
+                return at, newest_ms
+        if row["kind"] != PROGRESS:
+            row["source"] = 1 if row["kind"] >= FIRST_PURCHASE else 0
+            _append(rows, queues[row["source"]], at)
+    return end, newest_ms
+
+
+@kernel
+def promise(rows: Records, at: int, queues: Records, ts_ms: int, offset: int) -> None:
+    """Append progress up to ``ts_ms`` to each queue, in unused rows from ``at`` on."""
+    for source in range(queues.size):
+        row = rows[at + source]
+        row["ts_ms"] = ts_ms
+        row["offset"] = offset
+        row["next"] = NONE
+        row["count"] = 0
+        row["source"] = source
+        row["kind"] = PROGRESS
+        _append(rows, queues[source], at + source)
 
 
 @kernel

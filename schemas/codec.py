@@ -39,11 +39,11 @@ class _Refusal(Exception):
         self.reject = Reject(reason, detail)
 
 
-def decode(raw: bytes | None, *, purchases: bool, currency: str = "USD") -> Event | Reject:
+def decode(raw: bytes | None, *, purchases: bool | None, currency: str = "USD") -> Event | Reject:
     """Read one msgpack or JSON payload of a source topic; a bad one is a ``Reject``, never an exception.
 
-    ``purchases`` says which of the two source topics it came from. Unknown fields are ignored. JSON is told
-    apart from msgpack by its first byte.
+    ``purchases`` says which of the two source topics it came from, None that events of both are welcome. Unknown
+    fields are ignored. JSON is told apart from msgpack by its first byte.
     """
     try:
         return _event(_fields(raw), purchases, currency)
@@ -129,7 +129,7 @@ def _no_constant(name: str) -> Any:
     raise _Refusal(Reason.NOT_A_NUMBER, f"{name} is not a number")
 
 
-def _event(sent: dict[str, Any], purchases: bool, currency: str) -> Event:
+def _event(sent: dict[str, Any], purchases: bool | None, currency: str) -> Event:
     version = sent.get("version")
     if type(version) is not int or version != VERSION:
         raise _Refusal(Reason.VERSION, f"field version must be {VERSION}")
@@ -153,13 +153,14 @@ def _event(sent: dict[str, Any], purchases: bool, currency: str) -> Event:
     return event
 
 
-def _kind(name: Any, purchases: bool) -> Kind:
+def _kind(name: Any, purchases: bool | None) -> Kind:
     if name is None:
         raise _Refusal(Reason.MISSING_FIELD, "field kind is missing")
     if not isinstance(name, str) or name not in _KINDS:
         raise _Refusal(Reason.UNKNOWN_KIND, "field kind is not a kind of this version")
     kind = _KINDS[name]
-    if kind is not Kind.PROGRESS and (kind >= FIRST_PURCHASE_KIND) is not purchases:
+    either = purchases is None or kind is Kind.PROGRESS
+    if not either and (kind >= FIRST_PURCHASE_KIND) is not purchases:
         raise _Refusal(Reason.WRONG_TOPIC, f"{name} belongs to the other topic")
     return kind
 

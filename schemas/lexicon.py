@@ -22,6 +22,9 @@ assert NAME_COUNT < 63, "a set of names is kept in the bits of one signed number
 
 KIND_COUNT: Final = max(Kind) + 1
 NOBODY: Final = -1
+SUPPORT: Final = 0b01
+PURCHASES: Final = 0b10
+"""Sets of source topics."""
 PLACES: Final = 2_048
 """Places of the index of words, a power of two and several times their number."""
 
@@ -100,7 +103,9 @@ def _limits() -> NDArray[np.void]:
 def _kinds() -> NDArray[np.void]:
     kinds = np.zeros(KIND_COUNT, KIND)
     for kind, shape in SHAPES.items():
-        topics = 0b11 if kind is Kind.PROGRESS else 0b10 if kind >= FIRST_PURCHASE_KIND else 0b01
+        topics = PURCHASES if kind >= FIRST_PURCHASE_KIND else SUPPORT
+        if kind is Kind.PROGRESS:
+            topics = SUPPORT | PURCHASES
         allowed = [NAME[name] for name in (*NAMES, *shape.allowed)]
         kinds[kind] = (_set(allowed), _set([NAME["version"], *(NAME[name] for name in NEEDED[kind])]), topics)
     return kinds

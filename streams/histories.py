@@ -18,7 +18,7 @@ from schemas.codes import Control, Kind, Reason
 from schemas.events import DAY_MS
 from schemas.policy import Policy, PolicyError, parse
 from streams.ledgerfile import FileError, Frame, is_ledger, read
-from streams.rejudge import payloads
+from streams.payloads import payloads
 
 MINUTE_MS = 60_000
 

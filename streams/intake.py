@@ -81,6 +81,7 @@ class Intake:
         grace_ms: int = 5_000,
         max_buffered: int = 20_000,
     ) -> None:
+        """``waiting`` is what it has read and not yet given."""
         self._partitions, self._max_buffered = partitions, max_buffered
         by_source = clock is Clock.SOURCE
         self._empty = partial(Waiting, currency=currency, by_source=by_source, grace_ms=grace_ms)
@@ -91,7 +92,7 @@ class Intake:
 
         Events of equal time are taken in the order of ``sources``: give the support topic's partitions first.
         """
-        self._waiting = self._empty(sources, self._partitions)
+        self.waiting = self._empty(sources, self._partitions)
         self._offered: dict[Source, list[SourceRecord]] = {}
         self._batch = Batch()
         self._reported_hour = NEVER
@@ -101,9 +102,9 @@ class Intake:
 
         ``purchases`` says which of the two topics ``topic`` is.
         """
-        if source not in self._waiting.index:
+        if source not in self.waiting.index:
             return
-        refused, rekeyed = self._waiting.add(source, purchases, sheaf)
+        refused, rekeyed = self.waiting.add(source, purchases, sheaf)
         self._batch.rekeyed += rekeyed
         self._batch.dead_letters += [_dead_letter(source, topic, sheaf, at, why) for at, why in refused]
 
@@ -122,14 +123,14 @@ class Intake:
     def at_end(self, source: Source, now_ms: int) -> None:
         """The consumer stands at this source's log end, and everything it read has been offered."""
         self._look(source)
-        if source in self._waiting.index:
-            self._waiting.queues[self._waiting.index[source]]["caught_up_ms"] = now_ms
+        if source in self.waiting.index:
+            self.waiting.queues[self.waiting.index[source]]["caught_up_ms"] = now_ms
 
     def full(self) -> set[Source]:
         """Sources with as many waiting events as are kept: read no more of them for now."""
         self._look()
-        full = np.flatnonzero(self._waiting.queues["waiting"] >= self._max_buffered)
-        return {self._waiting.sources[at] for at in full.tolist()}
+        full = np.flatnonzero(self.waiting.queues["waiting"] >= self._max_buffered)
+        return {self.waiting.sources[at] for at in full.tolist()}
 
     def take(self, now_ms: int, not_after_ms: int = FOREVER) -> Batch:
         """Everything whose order is settled at ``now_ms``, with progress behind it.
@@ -138,7 +139,7 @@ class Intake:
         backlog, it is only taken up to that time. At most ``TAKE_EVENTS`` are taken at once: call again.
         """
         self._look()
-        batch, waiting = self._batch, self._waiting
+        batch, waiting = self._batch, self.waiting
         due = True
         while due:
             most = TAKE_EVENTS - batch.events
@@ -163,7 +164,7 @@ class Intake:
 
     def _report(self) -> None:
         """Say in every ledger partition how far the sources have come."""
-        waiting = self._waiting
+        waiting = self.waiting
         progress = dict(zip(waiting.sources, waiting.progress.tolist(), strict=True))
         hour = min(progress.values()) // HOUR_MS
         # A long silence is passed a day at a time, so that no single record asks the judge for a month of ticks.

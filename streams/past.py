@@ -29,8 +29,9 @@ from schemas.events import DAY_MS
 from schemas.policy import Policy
 from streams.histories import Progress
 from streams.ledgerfile import is_ledger, read
+from streams.payloads import payloads
 from streams.pipeline import Pipeline, Record
-from streams.rejudge import CALLS, SALES, payloads
+from streams.rejudge import CALLS, SALES
 from streams.witness import Standing, stand
 
 HOUR_MS = 3_600_000

@@ -6,33 +6,32 @@ events' own times: whenever a whole hour has passed, both streams are taken to h
 what came of it derives from ``Judge``.
 """
 
-import mmap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
 from uuid import UUID
 
-import msgpack
+import numpy as np
 
+from kernels.merge import FOREVER, HOUR_MS
 from schemas.alerts import DeadLetter
 from schemas.block import BlockError, Source, decode_control, is_control, policy_entry
-from schemas.codec import Reject, decode, encode
-from schemas.codes import Control, Kind, Reason
+from schemas.codec import Reject
+from schemas.codes import Control
 from schemas.events import TS_MAX_MS
+from schemas.lexicon import PURCHASES, SUPPORT
 from schemas.policy import Policy, parse
-from streams.intake import Clock, Intake, SourceRecord, opening
-from streams.ledgerfile import FileError, Frame, is_ledger, read
+from schemas.waiting import Sheaf
+from streams.intake import Clock, Intake, opening
+from streams.ledgerfile import Frame, is_ledger, read
 from streams.outcome import Outcome
+from streams.payloads import AT_ONCE, Chunk, chunks
 from streams.pipeline import HoleError, Pipeline, Record
 
-HOUR_MS = 3_600_000
 CALLS = Source(UUID("5c1f0f3e-6a62-5d0c-8d57-0f7a5a8d0001"), 0)
 SALES = Source(UUID("5c1f0f3e-6a62-5d0c-8d57-0f7a5a8d0002"), 0)
 """The two streams of a replayed file; constants, so that a replay of a replay is the same."""
 
-MAX_VALUE = 64 * 1024 * 1024
-TAKE_EVERY = 4_096
-"""Events between two looks at what is settled, so that long hours do not fill the intake."""
+STREAMS = (CALLS, SALES)
 
 Progress = Callable[[int], None]
 """Told how many bytes of the input have been read, now and then."""
@@ -40,14 +39,6 @@ Progress = Callable[[int], None]
 
 class ReplayError(RuntimeError):
     """A replay cannot go on; the message is one sentence that names the file and the place."""
-
-
-class Payload(NamedTuple):
-    """One payload of a file: its line or its place from 1, its bytes, and how far the file is read."""
-
-    number: int
-    value: bytes
-    end: int
 
 
 class Judge:
@@ -144,114 +135,63 @@ def _within(frame: Frame, as_of_ms: int | None) -> bool:
 
 def _feed(path: Path, judge: Judge, currency: str, as_of_ms: int | None, progress: Progress) -> None:
     """Give a file of events to the intake, and what it settles to the judge."""
-    clock = _FileClock(judge.name, Intake(judge.partitions, clock=Clock.SOURCE, currency=currency))
-    raw = None
-    for raw in payloads(path):
-        judge.records += 1
-        ts_ms, stream = _time_and_stream(raw.value, currency)
-        if ts_ms is not None and as_of_ms is not None and ts_ms >= as_of_ms:
-            continue
-        if clock.passes(ts_ms, raw.number) or raw.number % TAKE_EVERY == 0:
-            clock.take(judge)
-        if stream is not None:
-            clock.offer(stream, 2 * raw.number, raw.value)
-        progress(raw.end)
-    if raw is not None:
-        clock.finish(as_of_ms, raw.number)
-    clock.take(judge)
+    feed = _Feed(judge, currency, FOREVER if as_of_ms is None else as_of_ms)
+    for chunk in chunks(path):
+        feed.hear(chunk)
+        progress(chunk.end)
+    feed.finish()
 
 
-class _FileClock:
-    """Moves the intake's time by the events of the file: a whole hour passed is reported for both streams.
+class _Feed:
+    """Moves the intake's time by the events of a file: a whole hour passed is reported for both streams."""
 
-    Payload ``n`` has the offset ``2 n``, so that there is one left before it for the passing of time.
-    """
-
-    def __init__(self, topic: str, intake: Intake) -> None:
-        self._topic, self._intake = topic, intake
+    def __init__(self, judge: Judge, currency: str, before_ms: int) -> None:
+        self._judge, self._before_ms = judge, before_ms
+        self._intake = Intake(judge.partitions, clock=Clock.SOURCE, currency=currency)
+        self._intake.assign(STREAMS)
         self._newest_ms = 0
-        intake.assign({CALLS, SALES})
+        self._number = 0
 
-    def passes(self, ts_ms: int | None, number: int) -> bool:
-        """Whether payload ``number`` of this time is the first of its hour; if so, that hour has come."""
-        if ts_ms is None or ts_ms <= self._newest_ms:
-            return False
-        new_hour = ts_ms // HOUR_MS > self._newest_ms // HOUR_MS
-        self._newest_ms = ts_ms
-        if new_hour:
-            self._report(ts_ms // HOUR_MS * HOUR_MS, 2 * number - 1)
-        return new_hour
+    def hear(self, chunk: Chunk) -> None:
+        """Judge what is settled by a chunk's events."""
+        sheaf, n = chunk.sheaf, chunk.numbers.size
+        if n == 0:
+            return
+        waiting = self._intake.waiting
+        first, refused = waiting.read(sheaf, SUPPORT | PURCHASES, spare=n * len(STREAMS))
+        at, spare = first, first + n
+        while True:
+            at, self._newest_ms = waiting.queue_hour(at, first + n, self._newest_ms, self._before_ms)
+            if at == first + n:
+                break
+            hour_ms = self._newest_ms // HOUR_MS * HOUR_MS
+            waiting.promise(spare, hour_ms, int(sheaf.offsets[at - first]) - 1)
+            spare += len(STREAMS)
+            self._take()
+        for place, why in refused:
+            self._judge.refuse(_letter(self._judge.name, sheaf, place, why))
+        if n == AT_ONCE:
+            self._take()
+        self._judge.records += n
+        self._number = int(chunk.numbers[-1])
 
-    def finish(self, as_of_ms: int | None, number: int) -> None:
-        """Let time stand just after the newest event, or at ``as_of_ms``: nothing more can come before."""
-        if as_of_ms is not None or self._newest_ms > 0:
-            self._report(as_of_ms if as_of_ms is not None else self._newest_ms + 1, 2 * number + 1)
+    def finish(self) -> None:
+        """Let time stand just after the newest event, or where the past was to end."""
+        if self._number and (self._before_ms < FOREVER or self._newest_ms > 0):
+            nothing = np.zeros(0, np.int64)
+            sheaf = Sheaf(np.zeros(0, np.uint8), *(nothing for _ in range(5)))
+            spare, _ = self._intake.waiting.read(sheaf, SUPPORT | PURCHASES, spare=len(STREAMS))
+            end_ms = self._before_ms if self._before_ms < FOREVER else self._newest_ms + 1
+            self._intake.waiting.promise(spare, end_ms, 2 * self._number + 1)
+        self._take()
 
-    def offer(self, source: Source, offset: int, value: bytes) -> None:
-        """Hand one payload over."""
-        self._intake.offer(SourceRecord(source, source is SALES, self._topic, offset, None, value))
-
-    def take(self, judge: Judge) -> None:
-        """Judge everything whose order is settled."""
+    def _take(self) -> None:
         for batch in self._intake.drain(TS_MAX_MS):
-            for letter in batch.dead_letters:
-                judge.refuse(letter)
             for partition, value in batch.records:
-                judge.step(partition, value)
-        judge.write()
-
-    def _report(self, ts_ms: int, offset: int) -> None:
-        for source in (CALLS, SALES):
-            self.offer(source, offset, encode({"kind": "progress", "ts_ms": ts_ms}))
+                self._judge.step(partition, value)
+        self._judge.write()
 
 
-def _time_and_stream(value: bytes, currency: str) -> tuple[int | None, Source | None]:
-    """When an event was, if it is one, and which stream it belongs to; progress belongs to none."""
-    found, stream = decode(value, purchases=False, currency=currency), CALLS
-    if isinstance(found, Reject) and found.reason is Reason.WRONG_TOPIC:
-        found, stream = decode(value, purchases=True, currency=currency), SALES
-    if isinstance(found, Reject):
-        return None, stream
-    return found.ts_ms, None if found.kind is Kind.PROGRESS else stream
-
-
-def payloads(path: Path) -> Iterator[Payload]:
-    """Each payload of a file: JSON lines, or msgpack values one after another, as its first byte says."""
-    try:
-        with path.open("rb") as data:
-            size = path.stat().st_size
-            if size == 0:
-                return
-            with mmap.mmap(data.fileno(), 0, access=mmap.ACCESS_READ) as view:
-                if view[0] in b"[" or view[:3] == b"\xef\xbb\xbf":
-                    what = "a JSON list" if view[0] in b"[" else "a byte order mark"
-                    raise FileError(
-                        f"{path} begins with {what}: it must hold one JSON object a line, "
-                        "or msgpack maps one after another"
-                    )
-                yield from _lines(view) if view[0] in b"{ \t\r\n" else _values(path, data, view)
-    except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def _lines(view: mmap.mmap) -> Iterator[Payload]:
-    for number, line in enumerate(iter(view.readline, b""), 1):
-        if line.strip():
-            yield Payload(number, line.strip(), view.tell())
-
-
-def _values(path: Path, data: IO[bytes], view: mmap.mmap) -> Iterator[Payload]:
-    """Find where each value ends without building it: a bad one must reach the checks as it was sent."""
-    unpacker = msgpack.Unpacker(data, max_buffer_size=MAX_VALUE)
-    start, number = 0, 0
-    while start < len(view):
-        number += 1
-        try:
-            unpacker.skip()
-        except msgpack.exceptions.OutOfData:
-            raise ReplayError(f"{path}: value {number}, at byte {start}, is cut short") from None
-        except (ValueError, msgpack.exceptions.UnpackException):
-            raise ReplayError(f"{path}: value {number}, at byte {start}, is not msgpack") from None
-        end = unpacker.tell()
-        yield Payload(number, view[start:end], end)
-        start = end
+def _letter(name: str, sheaf: Sheaf, at: int, why: Reject) -> DeadLetter:
+    place = (name, str(CALLS.topic), CALLS.partition, int(sheaf.offsets[at]))
+    return DeadLetter(why.reason.name.lower(), why.detail, *place, None, sheaf.value(at))

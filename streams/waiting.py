@@ -16,7 +16,7 @@ from kernels.words import enter
 from schemas.block import COLUMNS, MAX_BLOCK_BYTES, MAX_EVENTS, BlockError, Source, head
 from schemas.codec import Reject, decode
 from schemas.events import Event
-from schemas.lexicon import NAME, lexicon
+from schemas.lexicon import NAME, PURCHASES, SUPPORT, lexicon
 from schemas.waiting import NEVER, NONE, QUEUE, ROW, TEXT_SHIFT, Pool, Sheaf, Verdict
 
 EVENT_BYTES_MAX = 1_280
@@ -85,17 +85,31 @@ class Waiting:
 
     def add(self, source: Source, purchases: bool, sheaf: Sheaf) -> tuple[list[tuple[int, Reject]], int]:
         """Queue the events of a sheaf; return what is none, by its place in it, and how many were re-keyed."""
-        n, queue = sheaf.offsets.size, self.index[source]
+        queue = self.index[source]
+        last_offset = int(self.queues[queue]["last_offset"])
+        first, refused = self.read(sheaf, PURCHASES if purchases else SUPPORT, queue, last_offset)
+        rekeyed = merge.enqueue(self._pool.rows, first, first + sheaf.offsets.size, self.queues, queue)
+        return refused, int(rekeyed)
+
+    def read(
+        self, sheaf: Sheaf, topics: int, queue: int = 0, last_offset: int = NEVER, spare: int = 0
+    ) -> tuple[int, list[tuple[int, Reject]]]:
+        """Read a sheaf into rows, which are in no queue yet, and leave so many ``spare`` ones behind them.
+
+        Return the first of the rows, and what is no event of these ``topics`` (a set, as in ``schemas.lexicon``).
+        The rows hold until more is read.
+        """
+        n = sheaf.offsets.size
         # Texts that the codec had to unescape are written anew: they take no more room than they did.
-        self._make_room(n, sheaf.letters.size // FIELD_BYTES + 1, 2 * sheaf.letters.size)
+        self._make_room(n + spare, sheaf.letters.size // FIELD_BYTES + 1, 2 * sheaf.letters.size)
         shift, first = self._letters, self._rows
         self._pool.letters[shift : shift + sheaf.letters.size] = sheaf.letters
         self._letters += sheaf.letters.size
-        last_offset = int(self.queues[queue]["last_offset"])
         self._pairs = decode_sheaf(
             *(self._pool, *sheaf[1:], shift, first, self._pairs, self._lexicon),
-            *(int(purchases), self._partitions, queue, last_offset),
+            *(topics, self._partitions, queue, last_offset),
         )
+        purchases = None if topics == SUPPORT | PURCHASES else topics == PURCHASES
         refused = []
         for at in np.flatnonzero(self._pool.rows["verdict"][first : first + n] == Verdict.ODD).tolist():
             found = decode(sheaf.value(at), purchases=purchases, currency=self._currency)
@@ -106,8 +120,17 @@ class Waiting:
                 customer = self._write(first + at, found)
                 key, length = int(sheaf.key_starts[at]) + shift, int(sheaf.key_lengths[at])
                 settle(self._pool.rows[first + at], self._pool.letters, customer, self._partitions, key, length)
-        self._rows += n
-        return refused, int(merge.enqueue(self._pool.rows, first, first + n, self.queues, queue))
+        self._rows += n + spare
+        return first, refused
+
+    def queue_hour(self, first: int, end: int, newest_ms: int, before_ms: int) -> tuple[int, int]:
+        """Queue rows of a file's two streams until one is the first of its hour (``merge.enqueue_hour``)."""
+        at, newest_ms = merge.enqueue_hour(self._pool.rows, first, end, self.queues, newest_ms, before_ms)
+        return int(at), int(newest_ms)
+
+    def promise(self, at: int, ts_ms: int, offset: int) -> None:
+        """Let every source say that it has come so far, in spare rows from ``at`` on."""
+        merge.promise(self._pool.rows, at, self.queues, ts_ms, offset)
 
     def _write(self, at: int, event: Event) -> int:
         """Fill a row from what the codec made of its bytes; return where its customer stands, 0 for nobody."""

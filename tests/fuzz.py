@@ -67,7 +67,7 @@ def _values(count: int, rng: np.random.Generator) -> Iterator[bytes]:
             pool.letters[: letters.size] = letters
             pairs = decode_sheaf(
                 *(pool, np.arange(n), starts, np.maximum(lengths, -1), starts, np.clip(lengths, -1, 9)),
-                *(0, 0, 0, waiting._lexicon, purchases, 7, 0, -1),
+                *(0, 0, 0, waiting._lexicon, 1 + purchases, 7, 0, -1),
             )
             yield pool.rows[:n].tobytes() + pool.fields[:pairs].tobytes() + pool.values[:pairs].tobytes()
 

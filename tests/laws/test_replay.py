@@ -246,7 +246,7 @@ def test_time_waits_for_a_source_that_lags() -> None:
     lagging = driver.sources[0]
     driver.now_ms += 4 * DAY
     driver.intake.at_end(driver.sources[1], driver.now_ms)
-    waiting = driver.intake._waiting
+    waiting = driver.intake.waiting
     waiting.queues[waiting.index[lagging]]["caught_up_ms"] = -1
     driver._append(driver.intake.take(driver.now_ms).records)
     driver.judge()
