@@ -154,6 +154,7 @@ def fold_events(
             continue
         event = events[i]
         row, memo = rows[slots[i]], memos[slots[i]]
+        fetch_ahead(rows[max(slots[min(i + 1, events.size - 1)], 0)], HOT_BYTES)
         ts_ms = int(event["ts_ms"])
         now_ms = max(ts_ms, last_tick_ms, int(row["last_event_ms"]))
         if row["day"] == NEVER:
