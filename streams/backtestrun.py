@@ -16,6 +16,7 @@ from streams.compared import Comparison, compare
 from streams.comparedwords import as_json
 from streams.desk.labels import Label
 from streams.ledgerfile import FileError, whole_file
+from streams.recorded import size_of
 
 BESIDE_BYTES = 4 << 20
 """From this size of the events on, each policy has a process of its own."""
@@ -64,9 +65,9 @@ def run_backtest(
         raise BacktestError(f"{events}: the input and the outputs must be different files")
     with ExitStack() as stack:
         files = {path: stack.enter_context(whole_file(path)) for path in wanted}
-        size = events.stat().st_size if events.is_file() else 0
+        size = size_of(events)
         judge = _beside if size >= BESIDE_BYTES else _in_turn
-        one, other = judge(events, (a, b), max(1, size), progress, how)
+        one, other = judge(events, (a, b), size, progress, how)
         found = compare(one, other, capacity, segments, how.get("currency", "USD"), labels)
         if report is not None:
             files[report].write(html(found, events.name).encode())

@@ -11,6 +11,7 @@ from threading import Event, Thread
 import click
 
 from streams.cli_admin import config, incidents, ledger, policy, topics
+from streams.cli_archive import archive
 from streams.cli_bench import backtest, explain, import_tables
 from streams.cli_desk import desk, labels
 from streams.cli_dlq import dlq
@@ -20,6 +21,7 @@ from streams.cli_parts import (
     FILE,
     NOT_USABLE,
     PACKAGES,
+    PAST,
     config_option,
     duration,
     examples,
@@ -168,9 +170,10 @@ def worker(config_file: Path | None) -> None:
     epilog=examples(
         "whaleline replay events.jsonl --alerts alerts.jsonl --states states.jsonl",
         "whaleline replay ledger.wll --alerts a.jsonl --states s.jsonl --as-of 2025-12-01",
+        "whaleline replay archive/ --alerts a.parquet --states s.parquet --daily d.parquet",
     )
 )
-@click.argument("events", type=FILE)
+@click.argument("events", type=PAST)
 @click.option("--alerts", type=FILE, required=True, metavar="OUT", help="Alerts go here, as JSON lines.")
 @click.option(
     "--states", type=FILE, required=True, metavar="OUT", help="Final customer rows go here, as JSON lines."
@@ -180,6 +183,7 @@ def worker(config_file: Path | None) -> None:
 @click.option("--incidents", type=FILE, metavar="OUT", help="The last word on each incident goes here.")
 @click.option("--curve", type=FILE, metavar="OUT", help="The whale curve goes here, as JSON.")
 @click.option("--problems", type=FILE, metavar="OUT", help="The glaring problems go here, as JSON lines.")
+@click.option("--daily", type=FILE, metavar="OUT", help="Every customer at every midnight goes here, as Parquet.")
 @click.option("--policy", "policy_file", type=FILE, metavar="FILE", help="Judge by this policy.")
 @click.option(
     "--partitions", type=click.IntRange(1, 1024), default=1, show_default=True, help="Ledger partitions."
@@ -189,24 +193,27 @@ def worker(config_file: Path | None) -> None:
 @click.option("--as-of", callback=moment, metavar="TIME", help="Judge as if it were this time, as in 2025-12-01.")
 def replay(
     events: Path, alerts: Path, states: Path, dead_letters: Path | None, held: Path | None,
-    incidents: Path | None, curve: Path | None, problems: Path | None, policy_file: Path | None,
-    partitions: int, currency: str, app_id: str, as_of: int | None,
+    incidents: Path | None, curve: Path | None, problems: Path | None, daily: Path | None,
+    policy_file: Path | None, partitions: int, currency: str, app_id: str, as_of: int | None,
 ) -> None:  # fmt: skip
     """Judge a file of EVENTS again, without any broker.
 
-    EVENTS holds JSON lines, or msgpack values one after another, of both streams in event order; or a ledger
-    recorded by `whaleline ledger dump`. The same file gives the same bytes, and the same alert ids as live.
+    EVENTS holds events of both streams in their order: JSON lines, msgpack values one after another, or Parquet
+    whose columns are the wire's fields. Or it is a ledger, recorded by `whaleline ledger dump` or archived by
+    `whaleline archive update`. The same input gives the same bytes, and the same alert ids as live. Alerts and
+    states whose file is named *.parquet become Parquet.
     """
     with in_a_sentence():
         policy = None if policy_file is None else read_policy(policy_file)
+        from streams.recorded import size_of
         from streams.replay import Outputs, run_replay
 
-        size = max(1, events.stat().st_size) if events.is_file() else 1
+        size = size_of(events)
         hidden = not sys.stderr.isatty()
         with click.progressbar(length=size, label="replay", file=sys.stderr, hidden=hidden) as bar:
             summary = run_replay(
                 events,
-                Outputs(alerts, states, dead_letters, held, incidents, curve, problems),
+                Outputs(alerts, states, dead_letters, held, incidents, curve, problems, daily),
                 policy,
                 app_id=app_id,
                 partitions=partitions,
@@ -223,7 +230,7 @@ def replay(
         "whaleline fit events.jsonl --labels labels.jsonl --precision 0.6 --out fitted.toml --report fitted.md",
     )
 )
-@click.argument("events", type=FILE)
+@click.argument("events", type=PAST)
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="The fitted piece of policy goes here.")
 @click.option("--report", type=FILE, metavar="FILE", help="The findings go here: JSON for *.json, or Markdown.")
 @click.option(
@@ -266,7 +273,7 @@ def fit(
 
 
 BENCH, FLOOR, WATCH = (
-    (backtest, explain, import_tables),
+    (archive, backtest, explain, import_tables),
     (desk, labels, notify),
     (canary, doctor, simulate, stress),
 )

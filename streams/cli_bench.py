@@ -11,6 +11,7 @@ import click
 from streams.cli_parts import (
     BAD,
     FILE,
+    PAST,
     config_option,
     examples,
     fail,
@@ -33,7 +34,7 @@ FIRST_REFUSED = 5
         "whaleline backtest ledger.wll --against new.toml --fail-if 'b.alerts_per_day > 40'",
     )
 )
-@click.argument("events", type=FILE)
+@click.argument("events", type=PAST)
 @click.option("--policy", "policy_file", type=FILE, metavar="FILE",
               help="Policy A; without it, those of the ledger, or the default one.")  # fmt: skip
 @click.option("--against", type=FILE, required=True, metavar="FILE", help="Policy B.")
@@ -105,7 +106,7 @@ def backtest(
     )
 )
 @click.argument("customer")
-@click.argument("events", type=FILE)
+@click.argument("events", type=PAST)
 @click.option("--at", callback=moment, metavar="TIME", help="Tell how it was then, as in 2025-12-01T08:00Z.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, with the row and every day.")
 @click.option("--svg", type=FILE, metavar="FILE", help="The history goes here as a picture.")
@@ -127,12 +128,13 @@ def explain(
         policy = None if policy_file is None else read_policy(policy_file)
         from streams import accounts
         from streams.ledgerfile import FileError, whole_file
+        from streams.recorded import size_of
         from streams.timeline import timeline
         from streams.witness import explain as tell
 
         if svg is not None and svg.resolve() == events.resolve():
             raise FileError(f"{events}: the input and the picture must be different files")
-        size = max(1, events.stat().st_size) if events.is_file() else 1
+        size = size_of(events)
         with _bar("explain") as progress:
             account = tell(
                 *(customer, events, policy),

@@ -23,6 +23,9 @@ NOT_USABLE = 76
 """Exit code of a configuration, policy or topics that are not usable; ``streams.exits`` has the table."""
 
 FILE = click.Path(path_type=Path, dir_okay=False)
+PAST = click.Path(path_type=Path)
+"""A file of events, a recorded ledger, or the directory of an archive."""
+
 config_option = click.option(
     "--config", "config_file", type=FILE, envvar="WHALELINE_CONFIG", metavar="FILE",
     help="Settings as TOML; WHALELINE_* variables overrule it.",

@@ -17,8 +17,9 @@ from schemas.codec import Reject, decode
 from schemas.codes import Control, Kind, Reason
 from schemas.events import DAY_MS
 from schemas.policy import Policy, PolicyError, parse
-from streams.ledgerfile import FileError, Frame, is_ledger, read
+from streams.ledgerfile import FileError, Frame
 from streams.payloads import payloads
+from streams.recorded import is_recorded, read, size_of
 
 MINUTE_MS = 60_000
 
@@ -85,8 +86,8 @@ def read_history(
     """Collect the purchases of a file of events, or of a recorded ledger, whose events are all of one currency."""
     history = History()
     before_ms = inf if as_of_ms is None else as_of_ms
-    size = max(1, path.stat().st_size) if path.is_file() else 1
-    if is_ledger(path):
+    size = size_of(path)
+    if is_recorded(path):
         ledger, done = _Ledger(history, path, before_ms), 0
         for frame in read(path)[1]:
             ledger.take(frame)

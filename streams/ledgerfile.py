@@ -133,10 +133,11 @@ def dump(bootstrap: str, topic: str, path: Path, timeout_s: float = 30.0, **clie
     ``client`` holds further settings of KafkaConsumer. Raises ``TopicError`` and ``FileError``.
     """
     with reading(bootstrap, topic, timeout_s, **client) as (partitions, messages):
-        return write(path, Head(topic, partitions), (_frame_of(*one) for one in messages))
+        return write(path, Head(topic, partitions), (frame_of(*one) for one in messages))
 
 
-def _frame_of(partition: int, message: Any) -> Frame:
+def frame_of(partition: int, message: Any) -> Frame:
+    """A message of the ledger topic."""
     # Only the broker's own time is an append time; a producer's clock proves nothing.
     append_ms = message.timestamp if message.timestamp_type == LOG_APPEND_TIME else None
     return Frame(partition, message.offset, append_ms, message.value)

@@ -28,9 +28,9 @@ from schemas.codes import Control, Kind, Reason
 from schemas.events import DAY_MS
 from schemas.policy import Policy
 from streams.histories import Progress
-from streams.ledgerfile import is_ledger, read
 from streams.payloads import payloads
 from streams.pipeline import Pipeline, Record
+from streams.recorded import is_recorded, read, size_of
 from streams.rejudge import CALLS, SALES
 from streams.witness import Standing, stand
 
@@ -169,8 +169,8 @@ def read_past(path: Path, currency: str, as_of_ms: int | None, progress: Progres
 
     Raises ``FileError`` or ``ReplayError``.
     """
-    size = max(1, path.stat().st_size) if path.is_file() else 1
-    if not is_ledger(path):
+    size = size_of(path)
+    if not is_recorded(path):
         past, told = Past(), _Told(currency, as_of_ms)
         for payload in payloads(path):
             told.hear(payload.value)

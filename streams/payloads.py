@@ -1,18 +1,26 @@
-"""The payloads of a file of events: JSON lines, or msgpack values one after another, as its first byte says."""
+"""The payloads of a file of events: JSON lines, msgpack values one after another, or the rows of a Parquet file.
+
+Which of the first two it is, its first byte says; that it is Parquet, its name.
+"""
 
 from collections.abc import Iterator
+from math import isnan
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kernels.cut import SHORT, cut_lines, cut_values, value_end
+from schemas.codec import encode
+from schemas.events import FIELD, Type
 from schemas.waiting import NONE, Sheaf
+from streams import parquet
 from streams.ledgerfile import FileError
 
 AT_ONCE = 4_096
 """Payloads of a chunk; as many are put in order together, so that long hours do not fill the memory."""
+NEEDED_EVERYWHERE = ("kind", "ts_ms")
 MOST_BYTES = 16 * 1024 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -38,6 +46,9 @@ class Payload(NamedTuple):
 
 def chunks(path: Path) -> Iterator[Chunk]:
     """All payloads of a file, many at a time. Raises ``FileError``, at once or where the damage is reached."""
+    if parquet.is_parquet(path):
+        yield from _rows(path)
+        return
     try:
         if path.stat().st_size > 0:
             yield from cut(str(path), np.asarray(np.memmap(path, np.uint8, "r")))
@@ -72,6 +83,59 @@ def cut(name: str, buffer: NDArray[np.uint8]) -> Iterator[Chunk]:
             short = value_end(buffer, at, buffer.size) == SHORT
             what = "is cut short" if short else "is not msgpack"
             raise FileError(f"{name}: value {number + 1}, at byte {at}, {what}")
+
+
+def _rows(path: Path) -> Iterator[Chunk]:
+    """The rows of a Parquet file, whose columns are named as the wire's fields; others are ignored."""
+    schema = parquet.schema_of(path)
+    lacking = [name for name in NEEDED_EVERYWHERE if name not in schema.names]
+    if lacking:
+        raise FileError(
+            f"{path} has no column {lacking[0]}: columns must be named as the wire names its fields; "
+            "`whaleline import` brings other files"
+        )
+    names = [name for name in schema.names if name in FIELD]
+    for name in names:
+        if not _fits(schema.field(name).type):
+            raise FileError(
+                f"{path}: column {name} holds {schema.field(name).type}, not text, numbers or truths; "
+                "`whaleline import` brings such columns"
+            )
+    size, number = path.stat().st_size, 0
+    for batch, done, whole in parquet.batches(path, names, AT_ONCE):
+        columns = [_column(name, column.to_pylist()) for name, column in zip(names, batch.columns, strict=True)]
+        values = [
+            encode({name: one for name, one in zip(names, row, strict=True) if one is not None})
+            for row in zip(*columns, strict=True)
+        ]
+        numbers = np.arange(number + 1, number + 1 + len(values))
+        number += len(values)
+        lengths = np.array([len(one) for one in values], np.int64)
+        sheaf = Sheaf(
+            *(np.frombuffer(b"".join(values), np.uint8), 2 * numbers, np.cumsum(lengths) - lengths, lengths),
+            *(np.zeros(len(values), np.int64), np.full(len(values), NONE)),
+        )
+        yield Chunk(sheaf, numbers, size * done // max(1, whole))
+
+
+def _fits(kind: Any) -> bool:
+    """Whether values of an Arrow type are what the wire has: text, whole and other numbers, truths."""
+    told = str(getattr(kind, "value_type", kind))
+    return told in ("string", "large_string", "string_view", "bool", "null", "float", "double") or "int" in told
+
+
+def _column(name: str, values: list[Any]) -> list[Any]:
+    """What a data frame makes of gaps is nothing, and its whole numbers with a point are whole."""
+    whole = FIELD[name].type is Type.INTEGER
+
+    def meant(one: Any) -> Any:
+        if not isinstance(one, float):
+            return one
+        if isnan(one):
+            return None
+        return int(one) if whole and one.is_integer() else one
+
+    return [meant(one) for one in values] if any(isinstance(one, float) for one in values) else values
 
 
 def payloads(path: Path) -> Iterator[Payload]:

@@ -3,7 +3,7 @@
 No Faust, no socket, no clock. The agent, the replay and the tests call the same ``Pipeline.step``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -59,7 +59,10 @@ class Pipeline:
     """State and judgement of one ledger partition. Feed it every record of the partition in order."""
 
     def __init__(self, app_id: str, partition: int = 0, partitions: int = 1, ledger: UUID | None = None) -> None:
-        """``ledger`` is the ledger topic's UUID; a state that was judged over another one is refused."""
+        """``ledger`` is the ledger topic's UUID; a state that was judged over another one is refused.
+
+        ``on_midnight`` is told of each midnight right after it was judged, for whoever looks on.
+        """
         self.app_id, self.partition, self.partitions = app_id, partition, partitions
         self._ledger = ledger
         self.arena = Arena()
@@ -72,6 +75,7 @@ class Pipeline:
         self._survey = Survey(partition, partitions, self._names)
         self._moved = False
         self.strangers = 0
+        self.on_midnight: Callable[[int], None] = lambda _: None
         self._scores = np.zeros(1, state.SCORES)
         self._spent = np.zeros(max(Channel) + 1, np.int64)
         self._out = np.zeros(CROSSINGS_ROOM, state.CROSSING)
@@ -254,6 +258,7 @@ class Pipeline:
             self._say(found, rules, append_ms, outcome)
             if tick_ms % DAY_MS == 0:
                 outcome.insights += self._survey.midnight(self.arena, tick_ms, rules)
+                self.on_midnight(tick_ms)
             outcome.ticks.append(tick_ms)
         if self.last_tick_ms >= 0 and self.policy is not None:
             self._breaker.arrived(self.last_tick_ms, append_ms, self.policy)
@@ -345,17 +350,19 @@ class Pipeline:
         self.arena.forget()
         self._moved = False
 
+    def settled(self, slots: NDArray[np.int64]) -> NDArray[np.void]:
+        """Copies of the rows in these slots, settled to the last tick's day: equal for equal ledgers."""
+        rows: NDArray[np.void] = self.arena.rows[slots]
+        if self.policy is not None and self.last_tick_ms >= 0:
+            for row in rows:
+                settle(row, self.last_tick_ms // DAY_MS, self.policy.record[0])
+        return rows
+
     def settled_rows(self) -> dict[bytes, NDArray[np.void]]:
-        """Copies of all rows (shape (1,)), settled to the last tick's day: equal for equal ledgers."""
-        out = {}
-        for slot in range(len(self.arena)):
-            row = self.arena.rows[slot : slot + 1].copy()
-            if row["day"][0] == state.NEVER:
-                continue
-            if self.policy is not None and self.last_tick_ms >= 0:
-                settle(row[0], self.last_tick_ms // DAY_MS, self.policy.record[0])
-            out[self.arena.customer(slot)] = row
-        return out
+        """The same for every customer, by id; each has the shape (1,)."""
+        slots = np.flatnonzero(self.arena.rows["day"][: len(self.arena)] != state.NEVER)
+        rows = self.settled(slots)
+        return {self.arena.customer(slot): rows[at : at + 1] for at, slot in enumerate(slots.tolist())}
 
 
 def _urgency(one: alerts.Crossed) -> tuple[int, str, int]:

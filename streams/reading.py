@@ -1,12 +1,17 @@
 """Read a topic as it is now, from its oldest record to its end, for commands that look and go."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 
-def until_end(consumer: Any, topic: str, partitions: Iterable[int], timeout_s: float) -> Iterator[tuple[int, Any]]:
-    """(partition, message) up to the ends as they are now, a partition's in their order; raises ``TopicError``."""
+def until_end(
+    consumer: Any, topic: str, partitions: Iterable[int], timeout_s: float, starts: Mapping[int, int] | None = None
+) -> Iterator[tuple[int, Any]]:
+    """(partition, message) up to the ends as they are now, a partition's in their order; raises ``TopicError``.
+
+    ``starts`` says where to begin in some partitions, instead of with the oldest record.
+    """
     from kafka import TopicPartition
 
     from streams.topics import TopicError
@@ -15,6 +20,10 @@ def until_end(consumer: Any, topic: str, partitions: Iterable[int], timeout_s: f
     consumer.assign(owned)
     ends = consumer.end_offsets(owned)
     consumer.seek_to_beginning(*owned)
+    oldest = consumer.beginning_offsets(owned) if starts else {}
+    for one in owned:
+        if starts and starts.get(one.partition, 0) > oldest[one]:
+            consumer.seek(one, starts[one.partition])
     while any(consumer.position(one) < ends[one] for one in owned):
         found = consumer.poll(timeout_ms=int(timeout_s * 1000))
         if not found:
@@ -25,7 +34,8 @@ def until_end(consumer: Any, topic: str, partitions: Iterable[int], timeout_s: f
 
 @contextmanager
 def reading(
-    bootstrap: str, topic: str, timeout_s: float = 30.0, only: int | None = None, **client: Any
+    bootstrap: str, topic: str, timeout_s: float = 30.0, only: int | None = None,
+    starts: Mapping[int, int] | None = None, **client: Any,
 ) -> Iterator[tuple[int, Iterator[tuple[int, Any]]]]:
     """How many partitions a topic of ours has, and its committed messages as ``until_end`` gives them.
 
@@ -49,7 +59,7 @@ def reading(
     )
     try:
         wanted = range(found.partitions) if only is None else [only]
-        yield found.partitions, until_end(consumer, topic, wanted, timeout_s)
+        yield found.partitions, until_end(consumer, topic, wanted, timeout_s, starts)
     except errors.KafkaError as error:
         raise TopicError(f"topic {topic} could not be read to its end: {error}") from error
     finally:

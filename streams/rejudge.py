@@ -1,7 +1,7 @@
 """Recorded events through the pipeline again, without any broker: the same checks, order and kernels as live.
 
-A file of events (JSON lines, or msgpack one after another) goes through the intake into as many ledger
-partitions as asked for; a recorded ledger (``streams.ledgerfile``) is judged as it stands. Time moves by the
+A file of events (``streams.payloads``) goes through the intake into as many ledger partitions as asked for; a
+recorded ledger (``streams.recorded``) is judged as it stands. Time moves by the
 events' own times: whenever a whole hour has passed, both streams are taken to have reported it. Who wants to know
 what came of it derives from ``Judge``.
 """
@@ -22,10 +22,11 @@ from schemas.lexicon import PURCHASES, SUPPORT
 from schemas.policy import Policy, parse
 from schemas.waiting import Sheaf
 from streams.intake import Clock, Intake, opening
-from streams.ledgerfile import Frame, is_ledger, read
+from streams.ledgerfile import Frame
 from streams.outcome import Outcome
 from streams.payloads import AT_ONCE, Chunk, chunks
 from streams.pipeline import HoleError, Pipeline, Record
+from streams.recorded import is_recorded, read
 
 CALLS = Source(UUID("5c1f0f3e-6a62-5d0c-8d57-0f7a5a8d0001"), 0)
 SALES = Source(UUID("5c1f0f3e-6a62-5d0c-8d57-0f7a5a8d0002"), 0)
@@ -95,7 +96,7 @@ def judge_file(
     file of events None is the default policy. ``as_of_ms`` stops before events (of a ledger: records appended) at
     or after that time. Raises ``ReplayError`` and ``FileError``.
     """
-    if is_ledger(events):
+    if is_recorded(events):
         head, frames = read(events)
         judge = judge_of(head.partitions)
         _judge_frames(judge, frames, policy, as_of_ms, progress)
@@ -114,7 +115,7 @@ def _judge_frames(
         judge.records += 1
         done += len(frame.value)
         progress(done)
-        if _within(frame, as_of_ms):
+        if _within(judge.name, frame, as_of_ms):
             value = frame.value if policy is None else _under(policy, frame.value)
             judge.judge(frame.partition, Record(frame.offset, frame.append_ms, value))
             judge.write()
@@ -129,8 +130,17 @@ def _under(policy: Policy, value: bytes) -> bytes:
     return policy_entry(policy.toml, policy.version) if told else value
 
 
-def _within(frame: Frame, as_of_ms: int | None) -> bool:
-    return as_of_ms is None or frame.append_ms is None or frame.append_ms < as_of_ms
+def _within(name: str, frame: Frame, as_of_ms: int | None) -> bool:
+    """Whether a record was there by a time; a control entry without a time counts as early."""
+    if as_of_ms is None:
+        return True
+    if frame.append_ms is not None:
+        return frame.append_ms < as_of_ms
+    if is_control(frame.value):
+        return True
+    raise ReplayError(
+        f"{name}: its records have no append time, so nobody can tell what was known at a time: leave the time out"
+    )
 
 
 def _feed(path: Path, judge: Judge, currency: str, as_of_ms: int | None, progress: Progress) -> None:

@@ -3,15 +3,21 @@
 import json
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, Final, NamedTuple
+
+import numpy as np
 
 from schemas.alerts import Alert, DeadLetter, Incident
 from schemas.policy import Policy
-from streams.arena import as_dict
-from streams.ledgerfile import is_ledger, whole_file
+from schemas.state import CUSTOMER, NEVER
+from streams.ledgerfile import whole_file
 from streams.outcome import Outcome
+from streams.parquet import is_parquet
+from streams.recorded import is_recorded
 from streams.rejudge import Judge, Progress, ReplayError, judge_file
+from streams.sinks import AT_ONCE, Alerts, Daily, States, alerts_to, daily_to, states_to
 from streams.whale import of_insights
 
 
@@ -38,7 +44,11 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Where results go, each as JSON lines, the curve as one object; those that may be None only where wanted."""
+    """Where results go; those that may be None only where wanted.
+
+    All are JSON lines but the curve, which is one object, and ``daily``, which is Parquet. Alerts, those held, and
+    states are Parquet too where their names end so.
+    """
 
     alerts: Path
     states: Path
@@ -47,6 +57,7 @@ class Outputs:
     incidents: Path | None = None
     curve: Path | None = None
     problems: Path | None = None
+    daily: Path | None = None
 
 
 def run_replay(
@@ -72,9 +83,15 @@ def run_replay(
         wanted = [path for path in named if path is not None]
         if len(set(wanted)) < len(wanted) or events in wanted:
             raise ReplayError(f"{events}: the input and the outputs must be different files")
-        files = {path: stack.enter_context(whole_file(path)) for path in wanted}
-        into = _Files(*(files.get(getattr(outputs, one.name)) for one in fields(outputs)))
-        if policy is not None and is_ledger(events):
+        if outputs.daily is not None and not is_parquet(outputs.daily):
+            raise ReplayError(f"{outputs.daily}: what is written daily is Parquet: name it *.parquet")
+        opened: dict[str, Any] = {one.name: None for one in fields(outputs)}
+        for name in opened:
+            path = getattr(outputs, name)
+            if path is not None:
+                opened[name] = stack.enter_context(SINKS.get(name, whole_file)(path))
+        into = _Files(**opened)
+        if policy is not None and is_recorded(events):
             raise ReplayError(f"{events} is a recorded ledger, which brings its own policies: name none")
         judge = judge_file(
             *(events, lambda count: _Writer(app_id, count, str(events), into), policy),
@@ -87,16 +104,21 @@ def run_replay(
         return judge.finish()
 
 
+SINKS: Final[dict[str, Any]] = {"alerts": alerts_to, "held": alerts_to, "states": states_to, "daily": daily_to}
+"""What opens an output that has a form of its own."""
+
+
 class _Files(NamedTuple):
     """The open files of ``Outputs``, None where nothing is wanted."""
 
-    alerts: IO[bytes] | None
-    states: IO[bytes] | None
+    alerts: Alerts
+    states: States
     dead_letters: IO[bytes] | None
-    held: IO[bytes] | None
+    held: Alerts | None
     incidents: IO[bytes] | None
     curve: IO[bytes] | None
     problems: IO[bytes] | None
+    daily: Daily | None
 
 
 def _write(file: IO[bytes] | None, line: str) -> None:
@@ -115,6 +137,9 @@ class _Writer(Judge):
         self._incidents: dict[str, Incident] = {}
         self._found: list[Alert] = []
         self._held: list[Alert] = []
+        if into.daily is not None:
+            for one in self.pipelines:
+                one.on_midnight = partial(into.daily.put, one)
 
     def heard(self, partition: int, outcome: Outcome) -> None:
         """Count it; ``write`` writes down its alerts."""
@@ -131,11 +156,12 @@ class _Writer(Judge):
     def write(self) -> None:
         """Write down what was told since the last call, in an order that no number of partitions changes."""
         for alert in sorted(self._found, key=_place):
-            _write(self._into.alerts, alert.to_json())
+            self._into.alerts.put(alert)
             kinds = self.summary.alerts_by_kind
             kinds[alert.kind] = kinds.get(alert.kind, 0) + 1
-        for alert in sorted(self._held, key=_place):
-            _write(self._into.held, alert.to_json())
+        if self._into.held is not None:
+            for alert in sorted(self._held, key=_place):
+                self._into.held.put(alert)
         self.summary.alerts += len(self._found)
         self.summary.held += len(self._held)
         self._found, self._held = [], []
@@ -159,12 +185,26 @@ class _Writer(Judge):
             _write(self._into.incidents, incident.to_json())
         self.summary.incidents = len(self._incidents)
         self.summary.waiting = sum(one.waiting for one in self.pipelines)
-        rows = {customer: row for one in self.pipelines for customer, row in one.settled_rows().items()}
-        self.summary.customers = len(rows)
-        for customer in sorted(rows):
-            _write(self._into.states, _line({"customer_id": customer.decode(), **as_dict(rows[customer])}))
+        self._write_states()
         self._write_insights()
         return self.summary
+
+    def _write_states(self) -> None:
+        """Every customer's row, by customer: the places are sorted, not the rows, which are large."""
+        places = sorted(
+            (one.arena.customer(slot), partition, slot)
+            for partition, one in enumerate(self.pipelines)
+            for slot in np.flatnonzero(one.arena.rows["day"][: len(one.arena)] != NEVER).tolist()
+        )
+        self.summary.customers = len(places)
+        for begin in range(0, len(places), AT_ONCE):
+            some = places[begin : begin + AT_ONCE]
+            rows, owners = np.zeros(len(some), CUSTOMER), np.array([owner for _, owner, _ in some])
+            slots = np.array([slot for _, _, slot in some])
+            for partition in set(owners.tolist()):
+                mine = owners == partition
+                rows[mine] = self.pipelines[partition].settled(slots[mine])
+            self._into.states.put([customer.decode() for customer, _, _ in some], rows)
 
     def _write_insights(self) -> None:
         """The whale curve and the problems as of the last midnight; ``null`` for a curve before the first."""

@@ -21,7 +21,6 @@ from schemas.events import DAY_MS
 from schemas.policy import Policy
 from streams import clearpath
 from streams.intake import ledger_partition
-from streams.ledgerfile import is_ledger
 from streams.opened import open_block
 from streams.outcome import Outcome
 from streams.pipeline import Pipeline, Record, fields_at
@@ -95,10 +94,9 @@ def stand(row: Row, now_ms: int, policy: Policy) -> Standing:
 class _Witness(Judge):
     """A judge that remembers one customer."""
 
-    def __init__(self, app_id: str, partitions: int, name: str, customer_id: str, timed: bool) -> None:
+    def __init__(self, app_id: str, partitions: int, name: str, customer_id: str) -> None:
         super().__init__(app_id, partitions, name)
         self.customer_id, self._key = customer_id, customer_id.encode()
-        self._timed = timed
         self._home = ledger_partition(customer_id, partitions)
         self.events: dict[str, Happened] = {}
         self.alerts: list[Alert] = []
@@ -116,11 +114,6 @@ class _Witness(Judge):
         """Judge a record, and note the customer's events in it."""
         super().judge(partition, record)
         if partition == self._home:
-            if self._timed and record.append_ms is None and not is_control(record.value):
-                raise ExplainError(
-                    f"{self.name}: its records have no append time, so nobody can tell what was known at a time: "
-                    "leave --at out"
-                )
             if self._key in record.value and not is_control(record.value):
                 self._note(record.value)
             self._before = self.row()
@@ -200,9 +193,8 @@ def explain(
     ``policy`` None is the ledger's own policies, or the default one. Raises ``ExplainError``, ``ReplayError`` or
     ``FileError``.
     """
-    timed = as_of_ms is not None and is_ledger(events)
     judge = judge_file(
-        *(events, lambda count: _Witness(app_id, count, str(events), customer_id, timed), policy),
+        *(events, lambda count: _Witness(app_id, count, str(events), customer_id), policy),
         partitions=partitions,
         currency=currency,
         as_of_ms=as_of_ms,

@@ -1,0 +1,68 @@
+"""Commands of the archive: the ledger beyond Kafka's retention."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from streams.cli_parts import (
+    broker_option,
+    client_of,
+    config_option,
+    examples,
+    in_a_sentence,
+    read_config,
+)
+
+DIRECTORY = click.Path(path_type=Path, file_okay=False)
+
+
+@click.group()
+def archive() -> None:
+    """Keep the ledger beyond Kafka's retention, as Parquet by day and partition."""
+
+
+@archive.command(
+    "update",
+    epilog=examples(
+        "whaleline archive update /var/lib/whaleline/archive --broker kafka:9092",
+        "whaleline replay /var/lib/whaleline/archive --alerts a.parquet --states s.parquet",
+    ),
+)
+@click.argument("directory", type=DIRECTORY)
+@click.option("--no-events", is_flag=True, help="Only the records, without the table of their events.")
+@config_option
+@broker_option
+def archive_update(directory: Path, no_events: bool, config_file: Path | None, broker: str | None) -> None:
+    """Append to the archive in DIRECTORY what the ledger topic holds now; make it, if there is none.
+
+    Let it run more often than the ledger's retention deletes. Whatever ends it, the next run goes on behind the
+    last file that is whole.
+    """
+    with in_a_sentence():
+        config = read_config(config_file, broker)
+        from streams import archive
+
+        shown = sys.stderr.isatty()
+
+        def progress(count: int) -> None:
+            if shown and count % 1_000 == 0:
+                click.echo(f"\rarchive: {count:,} records", nl=False, err=True)
+
+        count = archive.archive(config, directory, events=not no_events, progress=progress, **client_of(config))
+        if shown:
+            click.echo("\r", nl=False, err=True)
+        click.echo(f"{directory}: {count} records more of {config.topics.ledger}")
+
+
+@archive.command("check", epilog=examples("whaleline archive check /var/lib/whaleline/archive"))
+@click.argument("directory", type=DIRECTORY)
+def archive_check(directory: Path) -> None:
+    """Read the archive in DIRECTORY through: every file, every record, no gap between them."""
+    with in_a_sentence():
+        from streams import archive
+
+        told = archive.check(directory)
+        for partition, (first, last, files) in sorted(told.items()):
+            click.echo(f"partition {partition}: records {first} to {last} in {files} files")
+        click.echo(f"{directory}: {sum(last - first + 1 for first, last, _ in told.values())} records, whole")
