@@ -83,7 +83,7 @@ def compile_kernels() -> None:
     """
     from kernels._jit import KERNELS, compiled_so_far
     from streams.clock import monotonic_s
-    from streams.warmup import warm
+    from streams.warmup import warm, warm_files
 
     label = "Compiling the kernels; about a minute where nothing is cached yet"
     begun, ready = monotonic_s(), Event()
@@ -97,6 +97,7 @@ def compile_kernels() -> None:
     showing.start()
     try:
         warm()
+        warm_files()
     finally:
         ready.set()
         showing.join()

@@ -36,10 +36,10 @@ def until_end(
 def reading(
     bootstrap: str, topic: str, timeout_s: float = 30.0, only: int | None = None,
     starts: Mapping[int, int] | None = None, **client: Any,
-) -> Iterator[tuple[int, Iterator[tuple[int, Any]]]]:
+) -> Iterator[tuple[int, Iterator[tuple[int, Any]]]]:  # fmt: skip
     """How many partitions a topic of ours has, and its committed messages as ``until_end`` gives them.
 
-    ``only`` is the one partition to read, if not all are wanted. ``client`` holds further settings of
+    ``only`` is the one partition to read, if not all are wanted, and ``starts`` where. ``client`` holds further settings of
     KafkaConsumer. Raises ``TopicError`` in one sentence.
     """
     # Imported here: who only reads a recording needs no Kafka.

@@ -145,14 +145,14 @@ def _within(name: str, frame: Frame, as_of_ms: int | None) -> bool:
 
 def _feed(path: Path, judge: Judge, currency: str, as_of_ms: int | None, progress: Progress) -> None:
     """Give a file of events to the intake, and what it settles to the judge."""
-    feed = _Feed(judge, currency, FOREVER if as_of_ms is None else as_of_ms)
+    feed = Feed(judge, currency, FOREVER if as_of_ms is None else as_of_ms)
     for chunk in chunks(path):
         feed.hear(chunk)
         progress(chunk.end)
     feed.finish()
 
 
-class _Feed:
+class Feed:
     """Moves the intake's time by the events of a file: a whole hour passed is reported for both streams."""
 
     def __init__(self, judge: Judge, currency: str, before_ms: int) -> None:

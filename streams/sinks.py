@@ -122,12 +122,10 @@ class _AlertTable:
 
     def put(self, alert: Alert) -> None:
         told = alert.as_map()
-        self._waiting.append(
-            {
-                name: told[name] if kind else json.dumps(told[name], ensure_ascii=False, separators=(",", ":"))
-                for name, kind in _ALERT_KINDS.items()
-            }
-        )
+        for name, kind in _ALERT_KINDS.items():
+            if kind is None and told[name] is not None:
+                told[name] = json.dumps(told[name], ensure_ascii=False, separators=(",", ":"))
+        self._waiting.append(told)
         if len(self._waiting) >= AT_ONCE:
             self.flush()
 

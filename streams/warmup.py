@@ -1,9 +1,12 @@
 """Compile every kernel on a made-up ledger, before the first real record waits for one."""
 
+import json
 from uuid import UUID
 
+import msgpack
 import numpy as np
 
+from kernels.cut import value_end
 from kernels.digest import murmur2
 from kernels.merge import FOREVER
 from kernels.walk import walk
@@ -16,7 +19,9 @@ from schemas.insights import BINS
 from schemas.policy import parse
 from schemas.waiting import NEVER
 from streams.intake import Clock, Intake, SourceRecord, opening
+from streams.payloads import cut
 from streams.pipeline import Pipeline, Record
+from streams.rejudge import Feed, Judge
 from streams.simulate import Simulation
 from streams.waiting import LEAST_ROWS, Waiting, sheaf_of
 
@@ -71,6 +76,19 @@ def warm() -> None:
     brought_by_top(np.zeros((2, BINS), np.int64), 0.5)
     murmur2(np.frombuffer(b"warm", np.uint8), 0, 4)
     _take_in()
+
+
+def warm_files() -> None:
+    """Compile what reads files of events, which a worker never does: one of each form is judged."""
+    event = {"version": 1, **fields_of(_event(Kind.CHAT, 1))}
+    judge = Judge("warm", 1, "a file")
+    judge.open(parse(""))
+    for raw in (json.dumps(event).encode(), bytes(msgpack.packb(event))):
+        feed = Feed(judge, "USD", FOREVER)
+        for chunk in cut("a file", np.frombuffer(raw, np.uint8)):
+            feed.hear(chunk)
+        feed.finish()
+    value_end(np.frombuffer(b"", np.uint8), 0, 0)
 
 
 def simulated_ledger(history: Simulation) -> list[bytes]:
