@@ -39,8 +39,8 @@ def reading(
 ) -> Iterator[tuple[int, Iterator[tuple[int, Any]]]]:  # fmt: skip
     """How many partitions a topic of ours has, and its committed messages as ``until_end`` gives them.
 
-    ``only`` is the one partition to read, if not all are wanted, and ``starts`` where. ``client`` holds further settings of
-    KafkaConsumer. Raises ``TopicError`` in one sentence.
+    ``only`` is the one partition to read, if not all are wanted, and ``starts`` where to begin. ``client`` holds
+    further settings of KafkaConsumer. Raises ``TopicError`` in one sentence.
     """
     # Imported here: who only reads a recording needs no Kafka.
     from kafka import KafkaConsumer, errors
