@@ -17,7 +17,7 @@ from schemas import policy as policies
 from schemas.policy import Policy, PolicyError
 from streams.clock import monotonic_s
 from streams.config import Config, ConfigError
-from streams.embedded import KAFKA_PYTHON_API_VERSION
+from streams.connection import client_of, faust_of
 from streams.exits import SENTENCES, Exit, stop_now
 from streams.figures import EVERY_S, Figures, ready_to_work
 from streams.health import Health
@@ -99,12 +99,14 @@ class App(faust.App):
         begun = monotonic_s()
         while True:
             try:
-                infos = await asyncio.to_thread(describe, config.broker, names, **client(config))
+                infos = await asyncio.to_thread(describe, config.broker, names, **client_of(config))
             except BrokerUnreachable as error:
                 if monotonic_s() - begun > DESCRIBE_S:
                     stop_now(Exit.STUCK, f"{error}.")
                 await asyncio.sleep(1.0)
                 continue
+            except TopicError as error:
+                stop_now(Exit.CONFIGURATION, f"{error}.")
             for name in names:
                 if name not in infos:
                     stop_now(
@@ -114,18 +116,13 @@ class App(faust.App):
             return infos
 
 
-def client(config: Config) -> dict[str, Any]:
-    """What kafka-python must be told of the broker besides its address."""
-    return {"api_version": KAFKA_PYTHON_API_VERSION} if config.embedded_broker else {}
-
-
 def create_app(config: Config, policy: Policy | None = None, metrics: Metrics | None = None) -> App:
     """Make the Faust app of this configuration; it neither connects nor starts anything."""
     metrics = metrics if metrics is not None else Metrics()
     policy = policy if policy is not None else load_policy(config)
     app = App(
         config.app_id,
-        broker=";".join(f"kafka://{one}" for one in config.broker.split(",")),
+        **faust_of(config),
         store="memory://",
         autodiscover=False,
         datadir=str(
@@ -210,7 +207,7 @@ def check_topics(config: Config) -> None:
     A broker that does not answer is no fault of the configuration: ``BrokerUnreachable``.
     """
     try:
-        findings = check(config.broker, config.plan(), **client(config))
+        findings = check(config.broker, config.plan(), **client_of(config))
     except BrokerUnreachable:
         raise
     except TopicError as error:

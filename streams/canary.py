@@ -21,10 +21,12 @@ from schemas.codec import encode
 from streams.canaries import PREFIX
 from streams.clock import monotonic_s, now_ms
 from streams.config import Config, ConfigError
+from streams.connection import aiokafka_of, client_of
 from streams.exits import Exit
 from streams.health import Health
 from streams.intake import ledger_partition
 from streams.metrics import DELAY_SECONDS
+from streams.topics import BrokerUnreachable, reach
 
 log = logging.getLogger("whaleline")
 
@@ -112,10 +114,10 @@ class Canary:
 
         Raises the client's error if the broker cannot be reached.
         """
-        brokers = self._config.broker.split(",")
-        async with started(aiokafka.AIOKafkaProducer(bootstrap_servers=brokers, acks="all")) as producer:
+        brokers = aiokafka_of(self._config)
+        async with started(aiokafka.AIOKafkaProducer(**brokers, acks="all")) as producer:
             consumer = aiokafka.AIOKafkaConsumer(
-                self._config.topics.insights, bootstrap_servers=brokers, isolation_level="read_committed"
+                self._config.topics.insights, **brokers, isolation_level="read_committed"
             )
             async with started(consumer):
                 await consumer.seek_to_end()
@@ -180,9 +182,11 @@ def run(config: Config, every_s: float = EVERY_S) -> int:
         log.error("the canary cannot answer on port %d: %s", config.metrics_port, error.strerror)
         return int(Exit.CONFIGURATION)
     try:
+        reach(config.broker, **client_of(config))
         asyncio.run(_until_stopped(canary))
-    except aiokafka.errors.KafkaError as error:
-        log.error("the canary ended: %s: start it again once the broker answers", type(error).__name__)
+    except (aiokafka.errors.KafkaError, BrokerUnreachable) as error:
+        said = error if isinstance(error, BrokerUnreachable) else type(error).__name__
+        log.error("the canary ended: %s: start it again once the broker answers", said)
         return int(Exit.STUCK)
     finally:
         if server is not None:

@@ -110,7 +110,7 @@ def compile_kernels() -> None:
         "whaleline demo --for 30s --json       a check: the last line says what was seen",
         "whaleline demo --desk                 and with the desk, in a browser",
         "whaleline demo --story printer        one story alone with the crowd",
-        "whaleline demo --broker kafka:9092    on a real Kafka",
+        "whaleline demo --broker localhost:9092    on a real Kafka",
     )
 )
 @click.option(
@@ -150,7 +150,7 @@ def demo(
 
 
 @main.command(
-    epilog=examples("whaleline worker --config whaleline.toml", "WHALELINE_BROKER=kafka:9092 whaleline worker")
+    epilog=examples("whaleline worker --config whaleline.toml", "WHALELINE_BROKER=localhost:9092 whaleline worker")
 )
 @config_option
 def worker(config_file: Path | None) -> None:

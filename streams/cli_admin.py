@@ -46,7 +46,7 @@ def topics_plan(as_json: bool, config_file: Path | None) -> None:
             click.echo(f"{one.name}  {one.partitions} partitions, {one.replication} replicas{settings}")
 
 
-@topics.command("apply", epilog=examples("whaleline topics apply --broker kafka:9092"))
+@topics.command("apply", epilog=examples("whaleline topics apply --broker localhost:9092"))
 @config_option
 @broker_option
 def topics_apply(config_file: Path | None, broker: str | None) -> None:
@@ -106,7 +106,7 @@ def config() -> None:
     """Show the settings in force."""
 
 
-@config.command("show", epilog=examples("WHALELINE_BROKER=kafka:9092 whaleline config show"))
+@config.command("show", epilog=examples("WHALELINE_BROKER=localhost:9092 whaleline config show"))
 @config_option
 def config_show(config_file: Path | None) -> None:
     """Print every setting, its value and where it came from."""
@@ -122,7 +122,7 @@ def ledger() -> None:
     """Record the ledger, or write a decision into it."""
 
 
-@ledger.command("dump", epilog=examples("whaleline ledger dump --out ledger.wll --broker kafka:9092"))
+@ledger.command("dump", epilog=examples("whaleline ledger dump --out ledger.wll --broker localhost:9092"))
 @click.option("--out", type=FILE, required=True, metavar="FILE", help="Where the recording goes.")
 @config_option
 @broker_option

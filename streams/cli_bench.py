@@ -158,7 +158,7 @@ def explain(
     epilog=examples(
         "whaleline import mapping.toml --dry-run",
         "whaleline import mapping.toml --out events.jsonl --rejects rejects.jsonl",
-        "whaleline import mapping.toml --broker kafka:9092",
+        "whaleline import mapping.toml --broker localhost:9092",
     ),
 )
 @click.argument("mapping", type=FILE)

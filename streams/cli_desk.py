@@ -29,7 +29,7 @@ ROLES = ("viewer", "agent", "manager", "admin")
     invoke_without_command=True,
     epilog=examples(
         "whaleline desk                                  on http://127.0.0.1:8080, for this machine alone",
-        "whaleline desk --broker kafka:9092 --port 0     on any free port; the first line says which",
+        "whaleline desk --broker localhost:9092 --port 0     on any free port; the first line says which",
         "whaleline desk --bind 0.0.0.0 --access access.toml",
         "whaleline desk access > access.toml             a file of rights to begin with",
         "whaleline desk token --name crm --role agent",

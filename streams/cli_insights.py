@@ -44,7 +44,7 @@ def _row(config: "Config", customer: str) -> "NDArray[np.void] | None":
 
 @click.command(
     epilog=examples(
-        "whaleline curve --broker kafka:9092",
+        "whaleline curve --broker localhost:9092",
         "whaleline curve --without-destroyers    and what if nobody were below zero",
         "whaleline curve --customer C-17         where one customer stands on it",
         "whaleline curve --json > curve.json",
@@ -94,7 +94,7 @@ def curve(
     click.echo("\n".join(curve_lines(whale, config.currency, without_destroyers)))
 
 
-@click.command(epilog=examples("whaleline problems --broker kafka:9092", "whaleline problems --top 3 --json"))
+@click.command(epilog=examples("whaleline problems --broker localhost:9092", "whaleline problems --top 3 --json"))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 @click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="So many, most money first.")
 @config_option
@@ -117,7 +117,9 @@ def problems(as_json: bool, top: int, config_file: Path | None, broker: str | No
     click.echo("\n".join(problem_lines(found[:top], config.currency)))
 
 
-@click.command("win-back", epilog=examples("whaleline win-back --broker kafka:9092", "whaleline win-back --json"))
+@click.command(
+    "win-back", epilog=examples("whaleline win-back --broker localhost:9092", "whaleline win-back --json")
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 @click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="So many, most money first.")
 @config_option

@@ -86,12 +86,10 @@ def read_config(file: Path | None, broker: str | None = None) -> "Config":
 
 
 def client_of(config: "Config") -> dict[str, Any]:
-    """What an admin client must be told about the broker beside its address."""
-    if not config.embedded_broker:
-        return {}
-    from streams.embedded import KAFKA_PYTHON_API_VERSION
+    """What a client of kafka-python is told of the brokers beside their address; raises ``ConfigError``."""
+    from streams import connection
 
-    return {"api_version": KAFKA_PYTHON_API_VERSION}
+    return connection.client_of(config)
 
 
 def read_policy(file: Path | None) -> "Policy":

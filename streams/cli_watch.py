@@ -82,7 +82,7 @@ def doctor(as_json: bool, config_file: Path | None, broker: str | None) -> None:
         config = read_config(config_file, broker)
         from streams import doctor as doctors
         from streams.examine import examine
-        from streams.topics import BrokerUnreachable
+        from streams.topics import BrokerRefuses, BrokerUnreachable
 
         seen = None
         try:
@@ -90,6 +90,9 @@ def doctor(as_json: bool, config_file: Path | None, broker: str | None) -> None:
             found = doctors.diagnose(config, seen)
         except BrokerUnreachable as error:
             remedy = f"Start Kafka, or set broker to where it is; it is {config.broker} now."
+            found = [doctors.Ailment(doctors.Gravity.FAULT, str(error), remedy)]
+        except BrokerRefuses as error:
+            remedy = "`whaleline config show` says what is set; docs/operations.md, Security, what it means."
             found = [doctors.Ailment(doctors.Gravity.FAULT, str(error), remedy)]
     words = {doctors.Gravity.FAULT: "must change", doctors.Gravity.WARNING: "should change"}
     for one in found:

@@ -6,7 +6,7 @@ Every setting has a default, and a name that is the same in both places: ``metri
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,8 +96,17 @@ def _brokers() -> Rule:
 
 _NAME = r"[A-Za-z0-9._-]{1,100}"
 
+_FILE = _text(r"[^\0\n]{0,1000}", "the path of a file, or empty for none")
+
 RULES: dict[str, Rule] = {
     "broker": _brokers(),
+    "kafka_security": _words("auto", "plaintext", "ssl", "sasl_ssl"),
+    "kafka_ca_file": _FILE,
+    "kafka_cert_file": _FILE,
+    "kafka_key_file": _FILE,
+    "kafka_sasl_mechanism": _words("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"),
+    "kafka_sasl_username": _text(r"[^\0\n]{0,255}", "at most 255 characters on one line"),
+    "kafka_sasl_password_file": _FILE,
     "app_id": _text(_NAME, "1 to 100 letters, digits, '.', '_' or '-'"),
     "ledger_partitions": _whole(1, 1024),
     "source_partitions": _whole(1, 1024),
@@ -130,6 +139,13 @@ class Config:
     """Every setting of a worker. Made by ``load``; a plain call takes defaults and checks nothing."""
 
     broker: str = "127.0.0.1:9092"
+    kafka_security: str = "auto"
+    kafka_ca_file: str = ""
+    kafka_cert_file: str = ""
+    kafka_key_file: str = ""
+    kafka_sasl_mechanism: str = "SCRAM-SHA-512"
+    kafka_sasl_username: str = ""
+    kafka_sasl_password_file: str = ""
     app_id: str = "whaleline"
     topics: TopicNames = field(default_factory=TopicNames)
     ledger_partitions: int = 16
@@ -253,3 +269,20 @@ def _check_together(config: Config) -> None:
             f"{config.publish_interval_lag_ms} must not be below publish_interval_ms = "
             f"{config.publish_interval_ms}"
         )
+    for fault in _security_faults(config):
+        raise ConfigError(fault)
+
+
+def _security_faults(config: Config) -> Iterator[str]:
+    """What of the security settings does not go together."""
+    security = f'kafka_security = "{config.kafka_security}"'
+    files = [key for key in ("kafka_ca_file", "kafka_cert_file", "kafka_key_file") if getattr(config, key)]
+    words = [key for key in ("kafka_sasl_username", "kafka_sasl_password_file") if getattr(config, key)]
+    if config.kafka_security in ("auto", "plaintext") and (files or words):
+        yield f'{[*files, *words][0]} is of no use with {security}: set that to "sasl_ssl" or "ssl"'
+    if config.kafka_security == "ssl" and words:
+        yield f'{words[0]} is of no use with {security}: set that to "sasl_ssl"'
+    if config.kafka_security == "sasl_ssl" and len(words) < 2:
+        yield f"{security} needs both kafka_sasl_username and kafka_sasl_password_file"
+    if bool(config.kafka_cert_file) != bool(config.kafka_key_file):
+        yield "kafka_cert_file and kafka_key_file go together: name both or neither"

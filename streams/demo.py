@@ -27,6 +27,7 @@ from schemas.alerts import Alert
 from schemas.events import DAY_MS
 from streams.clock import monotonic_s
 from streams.config import ENVIRONMENT, Config, load
+from streams.connection import client_of, librdkafka_of
 from streams.embedded import INSTALL, EmbeddedBroker
 from streams.screen import Screen
 from streams.simulate import Fed, Simulation
@@ -42,9 +43,9 @@ HURRY = 0.5
 
 PATIENCE_S, SHOWN_S = 120.0, 10.0
 """A deadline waits so long for the first alert, and so long after it."""
-
 FEED_AT_ONCE = 2_000
 WORKER_STOPS_S = 3.0
+SECURITY = f"{ENVIRONMENT}KAFKA_"
 POSITION_KEY = b"p"
 """Key of the customers topic under which a judge publishes how far it has come."""
 HOW_TOLD = {"told": "green", "not yet": "yellow", "silent": "red"}
@@ -248,8 +249,7 @@ class Demo:
         if self.broker is None:
             environment["WHALELINE_EMBEDDED_BROKER"] = "true"
             plans = load(None, environment).plan()
-            embedded = EmbeddedBroker({one.name: one.partitions for one in plans})
-            stack.enter_context(embedded)
+            embedded = stack.enter_context(EmbeddedBroker({one.name: one.partitions for one in plans}))
             environment["WHALELINE_BROKER"] = embedded.bootstrap
             screen.say(f"A broker of the demo's own runs at {embedded.bootstrap}.")
             screen.say("It is in memory: nothing outlives the demo, and its speed says nothing about Kafka's.")
@@ -257,7 +257,9 @@ class Demo:
             prefix = f"whaleline-demo-{secrets.token_hex(4)}-"
             environment |= {"WHALELINE_BROKER": self.broker, "WHALELINE_TOPICS_PREFIX": prefix}
             environment["WHALELINE_APP_ID"] = prefix.rstrip("-")
-            apply(self.broker, load(None, environment).plan())
+            environment |= {key: value for key, value in os.environ.items() if key.startswith(SECURITY)}
+            config = load(None, environment)
+            apply(self.broker, config.plan(), **client_of(config))
             screen.say(f"Topics {prefix}* are made on {self.broker}; they stay until you delete them.")
         return environment, load(None, environment)
 
@@ -350,7 +352,7 @@ def _clients(config: Config) -> tuple[Any, Any]:
         from confluent_kafka import Consumer, Producer
     except ImportError:
         raise DemoError(f"the demo needs confluent-kafka, which is not installed: {INSTALL}") from None
-    common = {"bootstrap.servers": config.broker, "log_level": 0}
+    common: dict[str, Any] = {**librdkafka_of(config), "log_level": 0}
     producer = Producer(
         {
             **common,

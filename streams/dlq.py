@@ -15,6 +15,7 @@ import msgpack
 from aiokafka.errors import KafkaError
 
 from streams.config import Config
+from streams.connection import aiokafka_of
 from streams.reading import reading
 from streams.topics import TopicError, describe
 
@@ -136,9 +137,7 @@ def send_back(config: Config, letters: Sequence[Letter]) -> int:
 
 
 async def _send(config: Config, letters: Sequence[Letter]) -> None:
-    producer = aiokafka.AIOKafkaProducer(
-        bootstrap_servers=config.broker.split(","), enable_idempotence=True, acks="all"
-    )
+    producer = aiokafka.AIOKafkaProducer(**aiokafka_of(config), enable_idempotence=True, acks="all")
     try:
         await producer.start()
         try:

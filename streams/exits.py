@@ -36,7 +36,8 @@ SENTENCES: dict[Exit, str] = {
     Exit.NO_PROGRESS: "The worker was alive but did nothing: its event loop or its group membership stood still, "
     "or it did not stop in time when asked to.",
     Exit.NEWER_LAYOUT: "The state was written by a newer version; start that version or a later one.",
-    Exit.CONFIGURATION: "The configuration, the policy or the topics are not usable; the log says which and how.",
+    Exit.CONFIGURATION: "The configuration, the policy, the topics or the way to the brokers are not usable; "
+    "the log says which and how.",
     Exit.POISON: "A record of the ledger or the changelog cannot be read; its partition halts until a person has "
     "looked at it.",
     Exit.FLOOD: "More of a source is refused than can be chance; mend its producer, or let a person decide to "

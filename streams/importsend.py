@@ -9,7 +9,9 @@ from aiokafka.errors import KafkaError
 from schemas.codec import encode
 from streams.canary import started
 from streams.config import Config
+from streams.connection import aiokafka_of, client_of
 from streams.importing import ImportingError, Made
+from streams.topics import reach
 
 AT_ONCE = 1_000
 """Events that are under way before the next wait."""
@@ -18,17 +20,17 @@ AT_ONCE = 1_000
 def send(config: Config, events: Sequence[Made], progress: Callable[[float], None]) -> int:
     """Send all events and wait until each is durable; return how many were.
 
-    Raises ``ImportingError`` where the broker stops taking them. Sending again is safe: an event that is there
-    already has the same id, and counts once while the judge remembers it.
+    Raises ``TopicError`` before anything is sent, and ``ImportingError`` where the broker stops taking them.
+    Sending again is safe: an event that is there already has the same id, and counts once while the judge
+    remembers it.
     """
+    reach(config.broker, **client_of(config))
     return asyncio.run(_send(config, events, progress))
 
 
 async def _send(config: Config, events: Sequence[Made], progress: Callable[[float], None]) -> int:
     done = 0
-    sending = aiokafka.AIOKafkaProducer(
-        bootstrap_servers=config.broker.split(","), acks="all", enable_idempotence=True, linger_ms=5
-    )
+    sending = aiokafka.AIOKafkaProducer(**aiokafka_of(config), acks="all", enable_idempotence=True, linger_ms=5)
     try:
         async with started(sending) as producer:
             for at in range(0, len(events), AT_ONCE):

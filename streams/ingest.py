@@ -21,6 +21,7 @@ from schemas.block import Source
 from schemas.policy import Policy
 from streams.clock import monotonic_s, now_ms
 from streams.config import Config
+from streams.connection import aiokafka_of
 from streams.exits import Exit, stop_now
 from streams.flood import SPAN, Flood
 from streams.intake import Batch, Clock, Intake, opening
@@ -96,7 +97,7 @@ class Ingest:
         if self._task is not None:
             return
         self._producer = aiokafka.AIOKafkaProducer(
-            bootstrap_servers=self._config.broker.split(","),
+            **aiokafka_of(self._config),
             enable_idempotence=True,
             acks="all",
             request_timeout_ms=REQUEST_TIMEOUT_MS,

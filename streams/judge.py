@@ -24,6 +24,7 @@ from schemas.insights import Insight
 from schemas.state import LayoutError
 from streams.clock import monotonic_s, now_ms
 from streams.config import Config
+from streams.connection import aiokafka_of
 from streams.exits import Exit, stop_now
 from streams.metrics import Metrics
 from streams.outbox import Fenced, NotPublished, Outbox, Publication
@@ -126,7 +127,7 @@ class Judge:
     def _outbox(self, partition: int) -> Outbox:
         assert self._ledger is not None
         config = self._config
-        return Outbox(config.broker, config.app_id, config.topics, self._ledger, partition)
+        return Outbox(aiokafka_of(config), config.app_id, config.topics, self._ledger, partition)
 
     async def _disown(self, partition: int) -> None:
         one = self.owned.pop(partition)
@@ -175,7 +176,7 @@ class Judge:
         try:
             await one.outbox.open(nonce)
             count = await restore(
-                config.broker,
+                aiokafka_of(config),
                 config.topics.customers,
                 partition,
                 nonce,

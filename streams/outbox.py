@@ -5,7 +5,7 @@ Kafka transaction. Opening the outbox fences whoever had it before: from then on
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -67,9 +67,12 @@ class Outbox:
     neither is the judge behind it: end the process.
     """
 
-    def __init__(self, bootstrap: str, app_id: str, topics: TopicNames, ledger: UUID, partition: int) -> None:
+    def __init__(
+        self, kafka: Mapping[str, Any], app_id: str, topics: TopicNames, ledger: UUID, partition: int
+    ) -> None:
+        """``kafka`` says where the brokers are, as ``streams.connection.aiokafka_of`` does."""
         self.transactional_id = transactional_id(app_id, ledger, partition)
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._topics = topics
         self._partition = partition
         self._producer: Any = None
@@ -81,7 +84,7 @@ class Outbox:
         predecessor. Raises ``Fenced`` or ``NotPublished``.
         """
         self._producer = aiokafka.AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap.split(","),
+            **self._kafka,
             transactional_id=self.transactional_id,
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             request_timeout_ms=REQUEST_TIMEOUT_MS,

@@ -6,7 +6,7 @@ in front of it is all there is, and everything in front of it has been decided (
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import aiokafka
@@ -49,7 +49,7 @@ class Restored(Protocol):
 
 
 async def restore(
-    bootstrap: str,
+    kafka: Mapping[str, Any],
     topic: str,
     partition: int,
     nonce: bytes,
@@ -61,13 +61,14 @@ async def restore(
 ) -> int:
     """Give every committed record before the nonce to ``into``, in log order; return how many.
 
+    ``kafka`` says where the brokers are, as ``streams.connection.aiokafka_of`` does.
     Raises ``RestoreStuck`` if nothing arrives for ``stuck_s`` seconds, and whatever ``into`` raises about a
     record that it cannot take: a restore that skips a record is no restore. ``check_crcs`` is for real
     brokers; the embedded one writes its transaction markers without a checksum. ``tell`` hears after every second
     how many offsets are left and for how many seconds that will go on.
     """
     consumer = aiokafka.AIOKafkaConsumer(
-        bootstrap_servers=bootstrap.split(","),
+        **kafka,
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.block import retire_entry
 from streams.config import Config
+from streams.connection import aiokafka_of
 from streams.topics import TopicError, describe
 
 
@@ -27,9 +28,7 @@ async def retire(
 
 async def write(config: Config, entry: bytes, partitions: Iterable[int]) -> None:
     """Write one control entry into some ledger partitions; a broker that does not take it is a ``TopicError``."""
-    producer = aiokafka.AIOKafkaProducer(
-        bootstrap_servers=config.broker.split(","), enable_idempotence=True, acks="all"
-    )
+    producer = aiokafka.AIOKafkaProducer(**aiokafka_of(config), enable_idempotence=True, acks="all")
     try:
         await producer.start()
         try:

@@ -18,8 +18,9 @@ from schemas.codec import encode
 from streams.canary import Canary, started
 from streams.clock import monotonic_s, now_ms
 from streams.config import Config
+from streams.connection import aiokafka_of, client_of
 from streams.crowd import Crowd
-from streams.topics import BrokerUnreachable
+from streams.topics import BrokerUnreachable, reach
 
 TURN_S = 0.02
 ANSWERS_EVERY_S = 0.25
@@ -80,8 +81,7 @@ class Load:
     async def run(self, stopping: asyncio.Event, for_s: float | None) -> float:
         """Send until ``stopping`` or for so long; return for how many seconds it was."""
         topics = {"support": self._config.topics.support_calls, "purchases": self._config.topics.purchases}
-        brokers = self._config.broker.split(",")
-        sending = aiokafka.AIOKafkaProducer(bootstrap_servers=brokers, acks="all", linger_ms=5)
+        sending = aiokafka.AIOKafkaProducer(**aiokafka_of(self._config), acks="all", linger_ms=5)
         async with started(sending) as producer:
             begun = monotonic_s()
             while not stopping.is_set() and (for_s is None or monotonic_s() - begun < for_s):
@@ -129,8 +129,9 @@ def stress(
 ) -> tuple[str, list[str]]:
     """Load the deployment; return what was measured, as a line or JSON, and what is not as it must be.
 
-    Raises ``BrokerUnreachable`` with one sentence.
+    Raises ``TopicError`` with one sentence.
     """
+    reach(config.broker, **client_of(config))
     try:
         found = asyncio.run(_stress(config, rate, customers, for_s))
     except KafkaError as error:
@@ -144,7 +145,10 @@ def _unreachable(config: Config, error: KafkaError) -> BrokerUnreachable:
 
 
 def simulate(config: Config, rate: float, customers: int, for_s: float | None) -> int:
-    """Send a crowd's events until the time is over or SIGTERM or Ctrl-C comes; return how many."""
+    """Send a crowd's events until the time is over or SIGTERM or Ctrl-C comes; return how many.
+
+    Raises ``TopicError`` with one sentence.
+    """
     load = Load(config, rate, customers)
 
     async def run() -> None:
@@ -153,6 +157,7 @@ def simulate(config: Config, rate: float, customers: int, for_s: float | None) -
             asyncio.get_running_loop().add_signal_handler(sign, stopping.set)
         await load.run(stopping, for_s)
 
+    reach(config.broker, **client_of(config))
     try:
         asyncio.run(run())
     except KafkaError as error:

@@ -5,7 +5,6 @@ to a person. Trouble with the broker is one sentence: ``BrokerUnreachable`` or `
 """
 
 import re
-import socket
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,8 @@ from typing import Any, Literal
 
 from kafka import KafkaAdminClient, errors
 from kafka.admin import ConfigResource, ConfigResourceType
+
+from streams.greeting import greet
 
 HOUR_MS = 3_600_000
 RETENTION_MS = 30 * 24 * HOUR_MS
@@ -36,6 +37,10 @@ class TopicError(RuntimeError):
 
 class BrokerUnreachable(TopicError):
     """No broker answered in time; the message is one sentence for the user."""
+
+
+class BrokerRefuses(TopicError):
+    """Broker and settings do not agree who is who; the message is one sentence for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,18 +191,29 @@ def describe(
         return _describe(admin, list(names))
 
 
-def _addresses(bootstrap: str, timeout_s: float) -> list[str]:
-    """Split ``HOST:PORT,...`` and leave out the first ones if they refuse a connection."""
+def reach(bootstrap: str, timeout_s: float = TIMEOUT_S, **client: Any) -> None:
+    """Return if a broker answers and believes us; arguments and errors as in ``apply``."""
+    _addresses(bootstrap, timeout_s, client)
+
+
+def _addresses(bootstrap: str, timeout_s: float, client: Mapping[str, Any]) -> list[str]:
+    """Split ``HOST:PORT,...`` and leave out the first ones if they do not answer."""
     addresses, reasons = [address.strip() for address in bootstrap.split(",")], []
     for place, address in enumerate(addresses):
         host, _, port = address.rpartition(":")
         if not (host and port.isdecimal() and 0 < int(port) < 65536):
             raise TopicError(f"{address!r} is not the HOST:PORT of a Kafka broker")
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout_s).close()
-            return addresses[place:]
+            fault = greet(host.strip("[]"), int(port), timeout_s, client)
+        except TimeoutError:
+            reasons.append(f"{address}: no answer within {timeout_s:g} s")
+            continue
         except OSError as error:
             reasons.append(f"{address}: {error.strerror or error}")
+            continue
+        if fault:
+            raise BrokerRefuses(f"the broker at {address} {fault}")
+        return addresses[place:]
     raise BrokerUnreachable(f"no Kafka broker can be reached ({', '.join(reasons)})")
 
 
@@ -211,13 +227,14 @@ def connected(bootstrap: str, timeout_s: float, client: Mapping[str, Any]) -> It
         nets.append(KafkaAdminClient.DEFAULT_CONFIG["kafka_client"](**options))
         return nets[-1]
 
-    given = {"bootstrap_servers": _addresses(bootstrap, timeout_s), "kafka_client": remember, **client}
+    given = {"bootstrap_servers": _addresses(bootstrap, timeout_s, client), "kafka_client": remember, **client}
     waits = dict.fromkeys(("request_timeout_ms", "bootstrap_timeout_ms"), int(timeout_s * 1000))
     try:
         with KafkaAdminClient(**waits, **given) as admin:
             yield admin
     except (errors.KafkaTimeoutError, errors.KafkaConnectionError) as error:
-        raise BrokerUnreachable(f"no Kafka broker answered at {bootstrap} within {timeout_s:g} s") from error
+        hint = ": does it want a password?" if client.get("security_protocol") == "SSL" else ""
+        raise BrokerUnreachable(f"no Kafka broker answered at {bootstrap} within {timeout_s:g} s{hint}") from error
     except errors.KafkaError as error:
         raise TopicError(f"the broker at {bootstrap} could not do what was asked: {error}") from error
     finally:

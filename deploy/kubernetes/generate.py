@@ -108,6 +108,7 @@ def users() -> str:
         ("notify", NOTIFY, []),
         ("canary", CANARY, []),
         ("feed", FEED, []),
+        ("scaler", {NAMES.ledger: ("Describe",)}, [{**group, "operations": ["Describe"]}]),
     )
     return _dump(
         [
@@ -122,7 +123,7 @@ def users() -> str:
             }
             for name, rights, more in everyone
         ],
-        "Who may do what on Kafka: one user for each kind of process. `feed` is for those who send events.",
+        "Who may do what on Kafka, by kind of process; `feed` is for those who send events, `scaler` for KEDA.",
     )
 
 

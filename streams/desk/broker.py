@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from schemas.codec import encode
 from streams.clock import monotonic_s, now_ms
 from streams.config import Config
+from streams.connection import aiokafka_of
 from streams.desk.action import Action
 from streams.desk.board import READ, Board, Record
 from streams.intake import ledger_partition
@@ -155,7 +156,7 @@ class Writer:
         async with self._opening:
             if self._producer is None:
                 producer = aiokafka.AIOKafkaProducer(
-                    bootstrap_servers=self._config.broker.split(","),
+                    **aiokafka_of(self._config),
                     enable_idempotence=True,
                     acks="all",
                     request_timeout_ms=WRITE_TIMEOUT_MS,
@@ -167,7 +168,7 @@ class Writer:
 def consumer_of(config: Config, fetch_wait_ms: int = FETCH_WAIT_MS) -> Any:
     """A consumer of no group, of committed records alone."""
     return aiokafka.AIOKafkaConsumer(
-        bootstrap_servers=config.broker.split(","),
+        **aiokafka_of(config),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 from schemas.alerts import Alert
 from streams.clock import now_ms
 from streams.config import Config
+from streams.connection import aiokafka_of
 from streams.desk.broker import consumer_of
 from streams.notify import guard, message
 from streams.notify.courier import Courier, tries_again
@@ -55,9 +56,7 @@ class Office:
         """Read what was told, then tell what was not; ``ready`` is called once every target is listened for."""
         config = self._config
         told = await asyncio.to_thread(latest, config.broker, config.topics.deliveries, **self._client)
-        self._producer = aiokafka.AIOKafkaProducer(
-            bootstrap_servers=config.broker.split(","), enable_idempotence=True, acks="all"
-        )
+        self._producer = aiokafka.AIOKafkaProducer(**aiokafka_of(config), enable_idempotence=True, acks="all")
         await self._producer.start()
         begun = [asyncio.Event() for _ in self._targets]
         try:

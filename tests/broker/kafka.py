@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -91,8 +92,13 @@ class Kafka:
         controller_port: int | None = None,
         cluster: str | None = None,
         more: str = "",
+        users: Mapping[str, str] | None = None,
     ) -> None:
-        """``more`` properties overrule ours; ``cluster`` is the id that several brokers of one cluster share."""
+        """``more`` properties overrule ours; ``cluster`` is the id that several brokers of one cluster share.
+
+        ``users`` are known from the beginning, each with a password by SCRAM-SHA-512.
+        """
+        self._users = users or {}
         self._cluster = cluster or cluster_id()
         self._java = find_java()
         self._libs = libs or fetch_jars()
@@ -191,8 +197,10 @@ class Kafka:
         ]
 
     def _format(self) -> None:
+        known = [f"SCRAM-SHA-512=[name={name},password={word}]" for name, word in self._users.items()]
+        added = [part for one in known for part in ("--add-scram", one)]
         command = self._command(
-            "kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(self._properties)
+            "kafka.tools.StorageTool", "format", "-t", self._cluster, "-c", str(self._properties), *added
         )
         done = subprocess.run(command, capture_output=True, text=True, timeout=START_S, check=False)
         if done.returncode:

@@ -16,6 +16,7 @@ import numpy as np
 
 import streams.outbox
 import streams.restore
+from streams.connection import aiokafka_of
 from streams.ingest import Ingest
 from streams.judge import Judge
 from streams.memory import Recent
@@ -51,8 +52,8 @@ def without_restore_order() -> None:
         return count
 
     async def take_over(self: Judge, partition: int, one: Any) -> None:
-        config, nonce = self._config, b""
-        await streams.restore.restore(config.broker, config.topics.customers, partition, nonce, one.pipeline)
+        kafka, names, nonce = aiokafka_of(self._config), self._config.topics, b""
+        await streams.restore.restore(kafka, names.customers, partition, nonce, one.pipeline)
         await one.outbox.open(nonce)
         one.opened = True
 

@@ -18,6 +18,7 @@ from deploy.kubernetes import generate
 from schemas.policy import parse
 from streams.cli import main
 from streams.config import ENVIRONMENT, RULES, Config, load
+from streams.connection import client_of
 from streams.desk.access import load_access
 from streams.desk.board import READ
 from streams.notify.targets import EXAMPLE, TargetError, load_targets
@@ -93,6 +94,30 @@ def test_every_setting_is_known_and_usable() -> None:
     assert not load_access(str(BASE / "access.toml"), config.desk_bind).open
 
 
+def test_every_deployment_says_how_it_reaches_kafka() -> None:
+    """Compose waives it by name; in Kubernetes each pod has its own certificate, where the settings look."""
+    for name in OURS:
+        told = {**SERVICES[name]["environment"], **HA["services"].get(name, {}).get("environment", {})}
+        assert client_of(load(None, told)) == {}, name
+    assert "WHALELINE_KAFKA_SECURITY: plaintext" in (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    config = load(None, generate.SETTINGS)
+    assert config.kafka_security == "ssl"
+    users = {one["metadata"]["name"] for one in yaml.safe_load_all(generate.users())}
+    for name, pod in pods():
+        (mount,) = [one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "kafka"]
+        (volume,) = [one["projected"] for one in pod["volumes"] if one["name"] == "kafka"]
+        files = {
+            f"{mount['mountPath']}/{at['path']}" for one in volume["sources"] for at in one["secret"]["items"]
+        }
+        assert files == {config.kafka_ca_file, config.kafka_cert_file, config.kafka_key_file}, name
+        secrets = {one["secret"]["name"] for one in volume["sources"]}
+        assert len(secrets & users) == 1, name
+        assert mount["readOnly"], name
+    (policy,) = [one for one in of_kind("NetworkPolicy") if one["metadata"]["name"] == "whaleline"]
+    opened = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+    assert opened == {int(config.broker.rpartition(":")[2]), 53}
+
+
 def test_compose_opens_ports_on_loopback_only_and_drops_what_it_can() -> None:
     for name, service in SERVICES.items():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
@@ -153,12 +178,14 @@ def test_rights_are_for_what_each_process_touches() -> None:
 
 
 def test_scaling_stops_at_the_ledgers_partitions() -> None:
-    scale = yaml.safe_load((generate.HERE / "keda" / "scale.yaml").read_text(encoding="utf-8"))["spec"]
+    written = (generate.HERE / "keda" / "scale.yaml").read_text(encoding="utf-8")
+    scale, login = (one["spec"] for one in yaml.safe_load_all(written))
     config = load(None, generate.SETTINGS)
     assert scale["maxReplicaCount"] == config.ledger_partitions
     asked = scale["triggers"][0]["metadata"]
     assert (asked["topic"], asked["consumerGroup"]) == (config.topics.ledger, config.app_id)
     assert asked["bootstrapServers"] == config.broker
+    assert {one["name"] for one in login["secretTargetRef"]} == {"whaleline-cluster-ca-cert", "whaleline-scaler"}
 
 
 def test_pods_are_locked_down_probed_and_given_time_to_stop() -> None:
@@ -194,8 +221,8 @@ def test_deliveries_have_one_carrier_targets_that_can_be_read_and_secrets_from_e
     assert service["command"] == ["notify", "run", TARGETS]
     assert f"./deploy/notify/targets.toml:{TARGETS}:ro" in service["volumes"]
     (container,) = carrier["template"]["spec"]["containers"]
-    assert {"mountPath": TARGETS, "subPath": "targets.toml"}.items() <= container["volumeMounts"][2].items()
-    assert {"secretRef": {"name": "whaleline-notify"}} in container["envFrom"]
+    assert {"mountPath": TARGETS, "subPath": "targets.toml"}.items() <= container["volumeMounts"][-1].items()
+    assert {"secretRef": {"name": "whaleline-targets"}} in container["envFrom"]
     for path in (DEPLOY / "notify" / "targets.toml", NOTIFY / "targets.toml"):
         assert path.read_text(encoding="utf-8") == EXAMPLE, "run `whaleline notify targets`"
         assert [one.name for one in load_targets(path, {"FLOOR_SECRET": "s"})] == ["floor"]

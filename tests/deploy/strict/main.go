@@ -65,10 +65,11 @@ func resource(document []byte) error {
 		return err
 	}
 	shapes := map[string]any{
-		"ServiceMonitor": &monitoring.ServiceMonitor{},
-		"PodMonitor":     &monitoring.PodMonitor{},
-		"PrometheusRule": &monitoring.PrometheusRule{},
-		"ScaledObject":   &keda.ScaledObject{},
+		"ServiceMonitor":        &monitoring.ServiceMonitor{},
+		"PodMonitor":            &monitoring.PodMonitor{},
+		"PrometheusRule":        &monitoring.PrometheusRule{},
+		"ScaledObject":          &keda.ScaledObject{},
+		"TriggerAuthentication": &keda.TriggerAuthentication{},
 	}
 	if shape, known := shapes[head.Kind]; known {
 		return yaml.UnmarshalStrict(document, shape)
