@@ -1,10 +1,7 @@
 """A backtest from end to end: two judgements side by side, compared, written down, and held against conditions."""
 
 import csv
-import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,16 +9,13 @@ from typing import Any, NamedTuple
 from schemas.policy import Policy
 from streams.backtest import BacktestError, Judged, judge_under
 from streams.backtestreport import html
+from streams.beside import FROM_BYTES, beside
 from streams.compared import Comparison, compare
 from streams.comparedwords import as_json
 from streams.desk.labels import Label
 from streams.ledgerfile import FileError, whole_file
 from streams.recorded import size_of
 
-BESIDE_BYTES = 4 << 20
-"""From this size of the events on, each policy has a process of its own."""
-
-LOOK_S = 0.2
 SEGMENT_COLUMNS = ["customer_id", "segment"]
 
 
@@ -66,7 +60,7 @@ def run_backtest(
     with ExitStack() as stack:
         files = {path: stack.enter_context(whole_file(path)) for path in wanted}
         size = size_of(events)
-        judge = _beside if size >= BESIDE_BYTES else _in_turn
+        judge = _beside if size >= FROM_BYTES else _in_turn
         one, other = judge(events, (a, b), size, progress, how)
         found = compare(one, other, capacity, segments, how.get("currency", "USD"), labels)
         if report is not None:
@@ -96,31 +90,9 @@ def _beside(
     events: Path, asked: Sequence[Asked], size: int, progress: Callable[[float], None], how: Mapping[str, Any]
 ) -> list[Judged]:
     """Each policy in a process of its own; whatever one raises is raised here."""
-    context = multiprocessing.get_context("spawn")
-    done = [context.Value("q", 0, lock=False) for _ in asked]
-    try:
-        with ProcessPoolExecutor(len(asked), context, _counting, (done,)) as pool:
-            running = [pool.submit(_judge, number, events, one, dict(how)) for number, one in enumerate(asked)]
-            while wait(running, LOOK_S).not_done:
-                progress(sum(one.value for one in done) / size / len(asked))
-            return [one.result() for one in running]
-    except BrokenProcessPool:
-        raise BacktestError(
-            f"{events}: a process that judged was ended from outside, perhaps for want of memory; "
-            "nothing is written"
-        ) from None
+    arguments = [(events, one, dict(how)) for one in asked]
+    return beside(_judge, arguments, str(events), lambda done: progress(done / size))
 
 
-_done: list[Any] = []
-"""Where a process of its own writes how many bytes it has read."""
-
-
-def _counting(done: list[Any]) -> None:
-    _done[:] = done
-
-
-def _judge(number: int, events: Path, asked: Asked, how: dict[str, Any]) -> Judged:
-    def count(done: int) -> None:
-        _done[number].value = done
-
+def _judge(events: Path, asked: Asked, how: dict[str, Any], count: Callable[[int], None]) -> Judged:
     return judge_under(events, asked.policy, asked.name, **how, progress=count)

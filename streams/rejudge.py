@@ -8,6 +8,7 @@ what came of it derives from ``Judge``.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -42,12 +43,29 @@ class ReplayError(RuntimeError):
     """A replay cannot go on; the message is one sentence that names the file and the place."""
 
 
+class Share(NamedTuple):
+    """The partitions of one of several processes: every ``of``-th, from ``number`` on."""
+
+    number: int = 0
+    of: int = 1
+
+    def has(self, partition: int) -> bool:
+        """Whether a partition is in it."""
+        return partition % self.of == self.number
+
+
+ALONE = Share()
+
+
 class Judge:
     """The pipelines of all partitions. What came of a record is told to ``heard``, ``refuse`` and ``write``."""
 
-    def __init__(self, app_id: str, partitions: int, name: str) -> None:
-        """``name`` is what the input is called in errors; offsets of its payloads are told under it."""
-        self.name, self.partitions = name, partitions
+    def __init__(self, app_id: str, partitions: int, name: str, share: Share = ALONE) -> None:
+        """``name`` is what the input is called in errors; offsets of its payloads are told under it.
+
+        Of the partitions only a ``share`` is judged: who has another share judges the others.
+        """
+        self.name, self.partitions, self.share = name, partitions, share
         self.records = 0
         self.pipelines = [Pipeline(app_id, partition, partitions) for partition in range(partitions)]
 
@@ -60,7 +78,8 @@ class Judge:
 
     def step(self, partition: int, value: bytes) -> None:
         """Judge the next record of a partition."""
-        self.judge(partition, Record(self.pipelines[partition].next_offset, None, value))
+        if self.share.has(partition):
+            self.judge(partition, Record(self.pipelines[partition].next_offset, None, value))
 
     def judge(self, partition: int, record: Record) -> None:
         """Judge one record. Raises ``ReplayError`` where it cannot be judged."""
@@ -115,10 +134,10 @@ def _judge_frames(
         judge.records += 1
         done += len(frame.value)
         progress(done)
-        if _within(judge.name, frame, as_of_ms):
+        if _within(judge.name, frame, as_of_ms) and judge.share.has(frame.partition):
             value = frame.value if policy is None else _under(policy, frame.value)
             judge.judge(frame.partition, Record(frame.offset, frame.append_ms, value))
-            judge.write()
+        judge.write()
 
 
 def _under(policy: Policy, value: bytes) -> bytes:

@@ -1,45 +1,25 @@
 """Judge a recorded history again and write down all that comes of it (``streams.rejudge``)."""
 
 import json
+import os
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, fields
-from functools import partial
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
-import numpy as np
-
-from schemas.alerts import Alert, DeadLetter, Incident
 from schemas.policy import Policy
-from schemas.state import CUSTOMER, NEVER
+from streams import shares
+from streams.beside import FROM_BYTES, beside
 from streams.ledgerfile import whole_file
-from streams.outcome import Outcome
 from streams.parquet import is_parquet
-from streams.recorded import is_recorded
-from streams.rejudge import Judge, Progress, ReplayError, judge_file
-from streams.sinks import AT_ONCE, Alerts, Daily, States, alerts_to, daily_to, states_to
+from streams.recorded import is_recorded, read, size_of
+from streams.rejudge import Progress, ReplayError, Share
+from streams.sinks import alerts_to, daily_to, states_to
 from streams.whale import of_insights
+from streams.writer import Asked, Found, Into, Summary, judge_share, judged, line_of, write_line
 
-
-@dataclass(slots=True)
-class Summary:
-    """What a replay did."""
-
-    records: int = 0
-    events: int = 0
-    duplicates: int = 0
-    alerts: int = 0
-    held: int = 0
-    waiting: int = 0
-    incidents: int = 0
-    dead_letters: int = 0
-    customers: int = 0
-    alerts_by_kind: dict[str, int] = field(default_factory=dict)
-    conflicts: list[str] = field(default_factory=list)
-
-    def as_map(self) -> dict[str, Any]:
-        """The summary as it is printed."""
-        return asdict(self)
+__all__ = ["Outputs", "Summary", "run_replay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,159 +45,75 @@ def run_replay(
     outputs: Outputs,
     policy: Policy | None = None,
     *,
-    app_id: str = "whaleline",
-    partitions: int = 1,
-    currency: str = "USD",
-    as_of_ms: int | None = None,
+    jobs: int | None = None,
     progress: Progress = lambda _: None,
+    **how: Any,
 ) -> Summary:
     """Judge ``events`` and write alerts and final states; the outputs appear only when complete.
 
-    ``policy`` None is the default policy.
-
-    ``as_of_ms`` stops before events (of a ledger: records appended) at or after that time. A ledger brings
-    its own policies and partitions. Raises ``ReplayError`` and ``FileError``.
+    ``policy`` None is the default policy; a ledger brings its own, and its partitions. ``jobs`` processes share
+    the partitions; None takes as many as there are processors and partitions, for an input that is worth it.
+    ``how`` holds what ``Asked`` has. Raises ``ReplayError`` and ``FileError``.
     """
+    named = (getattr(outputs, one.name) for one in fields(outputs))
+    wanted = [path for path in named if path is not None]
+    if len(set(wanted)) < len(wanted) or events in wanted:
+        raise ReplayError(f"{events}: the input and the outputs must be different files")
+    if outputs.daily is not None and not is_parquet(outputs.daily):
+        raise ReplayError(f"{outputs.daily}: what is written daily is Parquet: name it *.parquet")
+    asked = Asked(events, policy, **how)
+    if is_recorded(events):
+        if policy is not None:
+            raise ReplayError(f"{events} is a recorded ledger, which brings its own policies: name none")
+        asked = asked._replace(partitions=read(events)[0].partitions)
+    if jobs is None:
+        jobs = (os.cpu_count() or 1) if size_of(events) >= FROM_BYTES else 1
+    jobs = min(jobs, asked.partitions)
     with ExitStack() as stack:
-        named = (getattr(outputs, one.name) for one in fields(outputs))
-        wanted = [path for path in named if path is not None]
-        if len(set(wanted)) < len(wanted) or events in wanted:
-            raise ReplayError(f"{events}: the input and the outputs must be different files")
-        if outputs.daily is not None and not is_parquet(outputs.daily):
-            raise ReplayError(f"{outputs.daily}: what is written daily is Parquet: name it *.parquet")
         opened: dict[str, Any] = {one.name: None for one in fields(outputs)}
         for name in opened:
             path = getattr(outputs, name)
             if path is not None:
                 opened[name] = stack.enter_context(SINKS.get(name, whole_file)(path))
-        into = _Files(**opened)
-        if policy is not None and is_recorded(events):
-            raise ReplayError(f"{events} is a recorded ledger, which brings its own policies: name none")
-        judge = judge_file(
-            *(events, lambda count: _Writer(app_id, count, str(events), into), policy),
-            partitions=partitions,
-            currency=currency,
-            as_of_ms=as_of_ms,
-            progress=progress,
-        )
-        assert isinstance(judge, _Writer)
-        return judge.finish()
+        into = Into(**opened)
+        if jobs > 1:
+            room = stack.enter_context(TemporaryDirectory(prefix=".replay-", dir=outputs.states.parent))
+            found = _together(asked, into, Path(room), jobs, progress)
+        else:
+            found = judged(asked, into, Share(), progress)
+        _write_end(found, into)
+        return found.summary
+
+
+def _together(asked: Asked, into: Into, room: Path, jobs: int, progress: Progress) -> Found:
+    """The same by several processes."""
+    folders = [room / str(number) for number in range(jobs)]
+    wanted = {name for name, sink in into._asdict().items() if sink is not None}
+    arguments = [(asked, folder, wanted, Share(number, jobs)) for number, folder in enumerate(folders)]
+    parts = beside(judge_share, arguments, str(asked.events), lambda done: progress(int(done)))
+    for name, sink in ((shares.ALERTS, into.alerts), (shares.HELD, into.held)):
+        if sink is not None:
+            shares.put_alerts(folders, name, sink)
+    if into.daily is not None:
+        shares.put_daily(folders, into.daily)
+    for _, line in shares.merged([folder / shares.LETTERS for folder in folders]) if into.dead_letters else ():
+        write_line(into.dead_letters, line)
+    shares.put_states(folders, into.states)
+    return Found.of(parts)
 
 
 SINKS: Final[dict[str, Any]] = {"alerts": alerts_to, "held": alerts_to, "states": states_to, "daily": daily_to}
 """What opens an output that has a form of its own."""
 
 
-class _Files(NamedTuple):
-    """The open files of ``Outputs``, None where nothing is wanted."""
+def _write_end(found: Found, into: Into) -> None:
+    """The last words: on each incident, and the whale curve and the problems as of the last midnight.
 
-    alerts: Alerts
-    states: States
-    dead_letters: IO[bytes] | None
-    held: Alerts | None
-    incidents: IO[bytes] | None
-    curve: IO[bytes] | None
-    problems: IO[bytes] | None
-    daily: Daily | None
-
-
-def _write(file: IO[bytes] | None, line: str) -> None:
-    if file is not None:
-        file.write(line.encode() + b"\n")
-
-
-class _Writer(Judge):
-    """A judge whose outcomes go to files."""
-
-    def __init__(self, app_id: str, partitions: int, name: str, into: _Files) -> None:
-        super().__init__(app_id, partitions, name)
-        self.summary = Summary()
-        self._into = into
-        self._insights: dict[bytes, bytes | None] = {}
-        self._incidents: dict[str, Incident] = {}
-        self._found: list[Alert] = []
-        self._held: list[Alert] = []
-        if into.daily is not None:
-            for one in self.pipelines:
-                one.on_midnight = partial(into.daily.put, one)
-
-    def heard(self, partition: int, outcome: Outcome) -> None:
-        """Count it; ``write`` writes down its alerts."""
-        self.summary.conflicts += outcome.conflicts
-        self.summary.events += outcome.applied
-        self.summary.duplicates += outcome.duplicates
-        self._found += outcome.alerts
-        self._held += outcome.held
-        self._incidents.update({one.incident_id: one for one in outcome.incidents})
-        for letter in outcome.refused:
-            self.refuse(letter)
-        self._insights.update(outcome.insights)
-
-    def write(self) -> None:
-        """Write down what was told since the last call, in an order that no number of partitions changes."""
-        for alert in sorted(self._found, key=_place):
-            self._into.alerts.put(alert)
-            kinds = self.summary.alerts_by_kind
-            kinds[alert.kind] = kinds.get(alert.kind, 0) + 1
-        if self._into.held is not None:
-            for alert in sorted(self._held, key=_place):
-                self._into.held.put(alert)
-        self.summary.alerts += len(self._found)
-        self.summary.held += len(self._held)
-        self._found, self._held = [], []
-
-    def refuse(self, letter: DeadLetter) -> None:
-        """Count a payload that is no event, and write it where it is wanted.
-
-        ``record`` is its line or place in the file, or its offset in the source the ledger names.
-        """
-        self.summary.dead_letters += 1
-        if self._into.dead_letters is not None:
-            record = letter.offset // 2 if letter.topic == self.name else letter.offset
-            text = (letter.value or b"").decode("utf-8", "backslashreplace")
-            told = {"reason": letter.reason, "detail": letter.detail, "record": record, "value": text}
-            _write(self._into.dead_letters, _line(told))
-
-    def finish(self) -> Summary:
-        """Write the last words on incidents and insights, and every row by customer, settled to the last tick."""
-        self.summary.records = self.records
-        for incident in self._incidents.values():
-            _write(self._into.incidents, incident.to_json())
-        self.summary.incidents = len(self._incidents)
-        self.summary.waiting = sum(one.waiting for one in self.pipelines)
-        self._write_states()
-        self._write_insights()
-        return self.summary
-
-    def _write_states(self) -> None:
-        """Every customer's row, by customer: the places are sorted, not the rows, which are large."""
-        places = sorted(
-            (one.arena.customer(slot), partition, slot)
-            for partition, one in enumerate(self.pipelines)
-            for slot in np.flatnonzero(one.arena.rows["day"][: len(one.arena)] != NEVER).tolist()
-        )
-        self.summary.customers = len(places)
-        for begin in range(0, len(places), AT_ONCE):
-            some = places[begin : begin + AT_ONCE]
-            rows, owners = np.zeros(len(some), CUSTOMER), np.array([owner for _, owner, _ in some])
-            slots = np.array([slot for _, _, slot in some])
-            for partition in set(owners.tolist()):
-                mine = owners == partition
-                rows[mine] = self.pipelines[partition].settled(slots[mine])
-            self._into.states.put([customer.decode() for customer, _, _ in some], rows)
-
-    def _write_insights(self) -> None:
-        """The whale curve and the problems as of the last midnight; ``null`` for a curve before the first."""
-        whale, problems = of_insights(self._insights)
-        _write(self._into.curve, json.dumps(None if whale is None else whale.as_map(), indent=2))
-        for one in problems:
-            _write(self._into.problems, _line(one.as_map()))
-
-
-def _place(alert: Alert) -> tuple[int, str]:
-    """Where an alert stands among others of a record: one tick is a record of each partition."""
-    return alert.ts_ms, alert.customer_id
-
-
-def _line(told: dict[str, object]) -> str:
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    A curve before the first midnight is ``null``.
+    """
+    for incident in sorted(found.incidents.values(), key=lambda one: (one.since_ms, one.incident_id)):
+        write_line(into.incidents, incident.to_json())
+    whale, problems = of_insights(found.insights)
+    write_line(into.curve, json.dumps(None if whale is None else whale.as_map(), indent=2))
+    for one in problems:
+        write_line(into.problems, line_of(one.as_map()))

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Protocol, get_type_hints
+from typing import Any, NamedTuple, Protocol, Self, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.alerts import Alert
 from schemas.codes import STATE_NAMES
-from schemas.events import DAY_MS
 from schemas.state import CUSTOMER, NEVER
 from streams import parquet
 from streams.arena import as_dict
@@ -26,8 +25,8 @@ AT_ONCE = 8_192
 class Alerts(Protocol):
     """Takes alerts one by one."""
 
-    def put(self, alert: Alert) -> None:
-        """Write one."""
+    def put(self, told: dict[str, Any]) -> None:
+        """Write one, given as its map."""
 
 
 class States(Protocol):
@@ -63,11 +62,28 @@ def states_to(path: Path) -> Iterator[States]:
         yield _StateTable(pyarrow, writer)
 
 
+class Standing(NamedTuple):
+    """How the customers of a partition stand: the 90-day risk as the day began, the state of each machine."""
+
+    customers: list[str]
+    risk_ppm: NDArray[np.int32]
+    states: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> Self:
+        """As they stand now."""
+        arena = pipeline.arena
+        rows = arena.rows[: len(arena)]
+        slots = np.flatnonzero(rows["day"] != NEVER)
+        customers = [arena.customer(slot).decode() for slot in slots.tolist()]
+        return cls(customers, rows["risk_day_start_ppm"][slots], rows["state"][slots])
+
+
 class Daily(Protocol):
     """Takes what a midnight left behind."""
 
-    def put(self, pipeline: Pipeline, tick_ms: int) -> None:
-        """Write how every customer stands."""
+    def put(self, day: int, standing: Standing) -> None:
+        """Write how every customer of a partition stands."""
 
 
 @contextmanager
@@ -82,8 +98,8 @@ class _AlertLines:
     def __init__(self, out: Any) -> None:
         self._out = out
 
-    def put(self, alert: Alert) -> None:
-        self._out.write(alert.to_json().encode() + b"\n")
+    def put(self, told: dict[str, Any]) -> None:
+        self._out.write(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
 
 
 class _StateLines:
@@ -120,8 +136,8 @@ class _AlertTable:
         self._pyarrow, self._writer = pyarrow, writer
         self._waiting: list[dict[str, Any]] = []
 
-    def put(self, alert: Alert) -> None:
-        told = alert.as_map()
+    def put(self, told: dict[str, Any]) -> None:
+        told = dict(told)
         for name, kind in _ALERT_KINDS.items():
             if kind is None and told[name] is not None:
                 told[name] = json.dumps(told[name], ensure_ascii=False, separators=(",", ":"))
@@ -180,19 +196,16 @@ class _DailyTable:
         self._pyarrow, self._writer = pyarrow, writer
         self._schema = _daily_schema(pyarrow)
 
-    def put(self, pipeline: Pipeline, tick_ms: int) -> None:
-        arena, arrow = pipeline.arena, self._pyarrow
-        rows = arena.rows[: len(arena)]
-        slots = np.flatnonzero(rows["day"] != NEVER)
-        if slots.size == 0:
+    def put(self, day: int, standing: Standing) -> None:
+        arrow = self._pyarrow
+        if not standing.customers:
             return
-        states = rows["state"][slots]
         columns = [
-            arrow.array(np.full(slots.size, tick_ms // DAY_MS, np.int32)).cast(arrow.date32()),
-            arrow.array([arena.customer(slot).decode() for slot in slots.tolist()]),
-            arrow.array(rows["risk_day_start_ppm"][slots]),
+            arrow.array(np.full(len(standing.customers), day, np.int32)).cast(arrow.date32()),
+            arrow.array(standing.customers),
+            arrow.array(standing.risk_ppm),
         ]
         for machine, names in STATE_NAMES.items():
-            numbers = arrow.array(states[:, machine].astype(np.int8))
+            numbers = arrow.array(standing.states[:, machine].astype(np.int8))
             columns.append(arrow.DictionaryArray.from_arrays(numbers, list(names)))
         self._writer.write_table(arrow.table(columns, schema=self._schema))

@@ -115,7 +115,7 @@ def test_the_places_of_the_policies_are_only_places(usual: Judged, careful: Judg
 def test_two_processes_say_what_one_says(
     events: Path, found: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backtestrun, "BESIDE_BYTES", 0)
+    monkeypatch.setattr(backtestrun, "FROM_BYTES", 0)
     shares: list[float] = []
     asked = Asked(parse(""), "usual"), Asked(parse(CAREFUL), "careful")
     beside = run_backtest(events, *asked, told=tmp_path / "told.json", progress=shares.append)

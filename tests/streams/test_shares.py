@@ -1,0 +1,108 @@
+"""A replay by several processes writes, to the byte, what one process writes; and 64 partitions what one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from streams import ledgerfile
+from streams.beside import beside
+from streams.ledgerfile import Frame, Head
+from streams.rejudge import ReplayError
+from streams.replay import Outputs, Summary, run_replay
+from streams.simulate import END_MS
+from tests.command import stories_file, whaleline
+from tests.driver import Driver, feed
+from tests.worlds import START_MS, world
+
+SUFFIX = {"curve": "json", "daily": "parquet"}
+
+
+def outputs(folder: Path) -> Outputs:
+    """Everything that can be written."""
+    folder.mkdir(exist_ok=True)
+    named = {one.name: folder / f"{one.name}.{SUFFIX.get(one.name, 'jsonl')}" for one in fields(Outputs)}
+    return Outputs(**named)
+
+
+def written(events: Path, folder: Path, **how: object) -> tuple[Summary, dict[str, bytes]]:
+    summary = run_replay(events, outputs(folder), **how)  # type: ignore[arg-type]
+    assert not list(folder.glob(".*"))
+    return summary, {one.name: one.read_bytes() for one in sorted(folder.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stories, some junk, and a wave that is held."""
+    file = stories_file(tmp_path_factory.mktemp("shares") / "events.jsonl", customers=8)
+    of = (("chat", {"case_id": "T", "reason": "no login"}), ("rude_call", {"observer": "qa"}))
+    wave = [
+        {"version": 1, "kind": kind, "ts_ms": END_MS + at, "customer_id": f"C{number}", "event_id": kind, **more}
+        for number in range(40)
+        for at, (kind, more) in enumerate(of)
+    ]  # fmt: skip
+    with file.open("a") as out:
+        for number, one in enumerate(wave):
+            out.write(json.dumps(one) + "\n" + ("not an event\n" if number % 9 == 0 else ""))
+    return file
+
+
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_shares_make_the_whole(events: Path, tmp_path: Path, jobs: int) -> None:
+    alone = written(events, tmp_path / "alone", partitions=5, jobs=1)
+    assert written(events, tmp_path / "shared", partitions=5, jobs=jobs) == alone
+    summary, files = alone
+    assert summary.dead_letters == 9
+    assert summary.held > 0
+    assert all(files.values())
+
+
+def test_the_partitions_of_a_ledger_are_shared_too(tmp_path: Path) -> None:
+    driver = Driver(now_ms=START_MS, partitions=3)
+    feed(driver, world(3, 200))
+    driver.wait(days=30)
+    frames = [
+        Frame(at, one.offset, one.append_ms, one.value) for at, log in enumerate(driver.ledger) for one in log
+    ]
+    ledgerfile.write(tmp_path / "ledger.wll", Head("ledger", 3), frames)
+    alone = written(tmp_path / "ledger.wll", tmp_path / "alone", jobs=1)
+    assert alone[0].alerts > 0
+    assert written(tmp_path / "ledger.wll", tmp_path / "shared", jobs=7) == alone
+
+
+def test_sixty_four_partitions_judge_as_one(tmp_path: Path) -> None:
+    """Where no whole-base limit is met, which each partition has a share of."""
+    file = stories_file(tmp_path / "events.jsonl", customers=8)
+    one, many = (written(file, tmp_path / str(count), partitions=count, jobs=2) for count in (1, 64))
+    assert one[0].alerts_by_kind == many[0].alerts_by_kind
+    assert one[1]["states.jsonl"] == many[1]["states.jsonl"]
+    ids = [
+        [json.loads(line)["alert_id"] for line in found[1]["alerts.jsonl"].splitlines()] for found in (one, many)
+    ]
+    assert ids[0] == ids[1]
+
+
+def _ended(number: int, count: object) -> None:
+    if number:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_ended_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ReplayError, match="ended from outside"):
+        beside(_ended, [(0,), (1,)], "a file")
+
+
+def test_the_command_shares_when_asked(events: Path, tmp_path: Path) -> None:
+    found = []
+    for jobs in ("1", "2"):
+        folder = tmp_path / jobs
+        folder.mkdir()
+        paths = ("--alerts", folder / "a", "--states", folder / "s")
+        result = whaleline("replay", events, *paths, "--partitions", "4", "--jobs", jobs)
+        found.append((result.stdout, (folder / "a").read_bytes(), (folder / "s").read_bytes()))
+    assert found[0] == found[1]
