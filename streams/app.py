@@ -25,7 +25,8 @@ from streams.ingest import Ingest
 from streams.judge import Customers, Judge
 from streams.logs import set_up_logging
 from streams.metrics import Metrics
-from streams.topics import BrokerUnreachable, TopicError, TopicInfo, check, describe
+from streams.rights import missing, rights
+from streams.topics import TIMEOUT_S, BrokerUnreachable, TopicError, TopicInfo, check, connected, describe
 from streams.transport import Consumer, Transport, Whole
 from streams.warmup import warm
 from streams.watchdog import Watchdog
@@ -202,16 +203,19 @@ def load_policy(config: Config) -> Policy:
 
 
 def check_topics(config: Config) -> None:
-    """Raise ConfigError for a topic that is missing or not as planned; log what only differs.
+    """Raise ConfigError for a right or a topic that is missing or not as planned; log what only differs.
 
     A broker that does not answer is no fault of the configuration: ``BrokerUnreachable``.
     """
     try:
-        findings = check(config.broker, config.plan(), **client_of(config))
+        lacking = _rights_lacking(config)
+        findings = [] if lacking else check(config.broker, config.plan(), **client_of(config))
     except BrokerUnreachable:
         raise
     except TopicError as error:
         raise ConfigError(str(error)) from None
+    if lacking:
+        raise ConfigError(f"this user may not {', '.join(lacking)}: see `whaleline topics rights`")
     fatal = [one.sentence for one in findings if one.fatal]
     if fatal:
         raise ConfigError("; ".join(fatal))
@@ -219,6 +223,13 @@ def check_topics(config: Config) -> None:
         # The embedded broker tells nothing about its topics; that is no news.
         if not (config.embedded_broker and one.kind == "unread"):
             log.warning("%s", one.sentence)
+
+
+def _rights_lacking(config: Config) -> list[str]:
+    if config.embedded_broker:
+        return []  # it knows of none
+    with connected(config.broker, TIMEOUT_S, client_of(config)) as ask:
+        return missing(ask, rights(config.topics, config.app_id)["worker"])
 
 
 class Worker(faust.Worker):

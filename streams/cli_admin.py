@@ -13,6 +13,7 @@ import click
 from streams.cli_parts import (
     FILE,
     NOT_USABLE,
+    PROCESSES,
     broker_option,
     client_of,
     config_option,
@@ -75,6 +76,36 @@ def topics_check(config_file: Path | None, broker: str | None) -> None:
         click.echo("all topics are as planned")
     if any(finding.fatal for finding in findings):
         sys.exit(NOT_USABLE)
+
+
+@topics.command(
+    "rights",
+    epilog=examples(
+        "whaleline topics rights",
+        "whaleline topics rights --for worker --principal 'User:CN=whaleline-{}'",
+    ),
+)
+@click.option("--for", "process", type=click.Choice(PROCESSES), help="Of one kind of process only.")
+@click.option(
+    "--principal",
+    default="User:whaleline-{}",
+    show_default=True,
+    metavar="NAME",
+    help="How the brokers know a user; {} stands for the kind of process.",
+)
+@config_option
+def topics_rights(process: str | None, principal: str, config_file: Path | None) -> None:
+    """Print who may do what, as commands of Kafka's own tool: for each kind of process no more than it needs.
+
+    Asks no broker. `feed` is whoever sends events, `operator` whoever gives the commands that look after a
+    deployment, `scaler` whatever starts workers by lag.
+    """
+    with in_a_sentence():
+        config = read_config(config_file)
+        from streams.rights import commands
+
+        for line in commands(config.topics, config.app_id, principal, process):
+            click.echo(f'{line} --bootstrap-server "$BROKER"')
 
 
 @click.group()

@@ -57,10 +57,12 @@ def desk(
         from streams.desk.access import load_access
 
         bind = bind or config.desk_bind
-        rights = load_access(str(access or config.desk_access), bind)
+        roles = load_access(str(access or config.desk_access), bind)
+        from streams.rights import rights
         from streams.topics import TopicError, describe
 
-        plans = [one for one in config.plan() if one.fixed]
+        mine = {right.name for right in rights(config.topics, config.app_id)["desk"]}
+        plans = [one for one in config.plan() if one.fixed and one.name in mine]
         found = describe(config.broker, [one.name for one in plans], **client_of(config))
         missing = [one.name for one in plans if one.name not in found]
         if missing:
@@ -82,10 +84,10 @@ def desk(
             asyncio.run(
                 serve(
                     config,
-                    rights,
+                    roles,
                     bind,
                     config.desk_port if port is None else port,
-                    lambda url: _say(url, rights.open),
+                    lambda url: _say(url, roles.open),
                 )
             )
         except OSError as error:

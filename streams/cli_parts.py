@@ -22,6 +22,9 @@ BAD = 2
 NOT_USABLE = 76
 """Exit code of a configuration, policy or topics that are not usable; ``streams.exits`` has the table."""
 
+PROCESSES = ("worker", "desk", "notify", "canary", "feed", "operator", "scaler")
+"""Kinds of processes, each of which has rights of its own on Kafka."""
+
 FILE = click.Path(path_type=Path, dir_okay=False)
 PAST = click.Path(path_type=Path)
 """A file of events, a recorded ledger, or the directory of an archive."""

@@ -4,11 +4,13 @@ import json
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from streams.cli_parts import (
     NOT_USABLE,
+    PROCESSES,
     broker_option,
     client_of,
     config_option,
@@ -19,8 +21,14 @@ from streams.cli_parts import (
     read_config,
 )
 
+if TYPE_CHECKING:
+    from streams.config import Config
+    from streams.doctor import Ailment
+
 BREACH = 1
 """Exit code of a measure that is not as it must be, or of a fault that can wait."""
+LOOKERS = {"worker", "operator"}
+"""Whose rights are enough to look at everything."""
 
 rate_option = click.option(
     "--rate", type=click.FloatRange(0, min_open=True), default=50.0, show_default=True, metavar="EVENTS",
@@ -68,32 +76,55 @@ def canary(config_file: Path | None, every: float) -> None:
         sys.exit(run(config, every))
 
 
+def _looked_at(config: "Config", process: str) -> "tuple[list[Ailment], str]":
+    """What is not as it should be, and what was looked at in a few words."""
+    from streams import doctor as doctors
+    from streams.examine import denied, examine
+    from streams.topics import BrokerRefuses, BrokerUnreachable
+
+    client = client_of(config)
+    try:
+        # The broker in memory knows of no rights.
+        lacking = [] if config.embedded_broker else denied(config, process, **client)
+        if lacking:
+            return [doctors.lacking(lacking)], ""
+        if process not in LOOKERS:
+            return [], f"this user may do what a {process} does"
+        seen = examine(config, **client)
+    except BrokerUnreachable as error:
+        remedy = f"Start Kafka, or set broker to where it is; it is {config.broker} now."
+        return [doctors.Ailment(doctors.Gravity.FAULT, str(error), remedy)], ""
+    except BrokerRefuses as error:
+        remedy = "`whaleline config show` says what is set; docs/operations.md, Security, what it means."
+        return [doctors.Ailment(doctors.Gravity.FAULT, str(error), remedy)], ""
+    topics, workers, checks = len(seen.topics), len(seen.members), len(doctors.CHECKS)
+    return doctors.diagnose(config, seen), f"{topics} topics, {workers} workers, {checks} checks"
+
+
 @click.command(epilog=examples("whaleline doctor", "whaleline doctor --config whaleline.toml --json"))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option(
+    "--as",
+    "process",
+    type=click.Choice(PROCESSES),
+    default="worker",
+    show_default=True,
+    help="Whose rights this user should have.",
+)
 @config_option
 @broker_option
-def doctor(as_json: bool, config_file: Path | None, broker: str | None) -> None:
+def doctor(as_json: bool, process: str, config_file: Path | None, broker: str | None) -> None:
     """Say what of a deployment is not as it should be, and what to do about each.
 
-    Looks at topics, brokers, rights, the workers' group, lag, clocks and this machine; changes nothing. Ends with
-    76 if something must change, with 1 if something should.
+    Looks at rights, topics, brokers, the workers' group, lag, clocks and this machine; changes nothing. With --as
+    for another kind of process than worker or operator it looks at rights alone. Ends with 76 if something must
+    change, with 1 if something should.
     """
     with in_a_sentence():
         config = read_config(config_file, broker)
         from streams import doctor as doctors
-        from streams.examine import examine
-        from streams.topics import BrokerRefuses, BrokerUnreachable
 
-        seen = None
-        try:
-            seen = examine(config, **client_of(config))
-            found = doctors.diagnose(config, seen)
-        except BrokerUnreachable as error:
-            remedy = f"Start Kafka, or set broker to where it is; it is {config.broker} now."
-            found = [doctors.Ailment(doctors.Gravity.FAULT, str(error), remedy)]
-        except BrokerRefuses as error:
-            remedy = "`whaleline config show` says what is set; docs/operations.md, Security, what it means."
-            found = [doctors.Ailment(doctors.Gravity.FAULT, str(error), remedy)]
+        found, well = _looked_at(config, process)
     words = {doctors.Gravity.FAULT: "must change", doctors.Gravity.WARNING: "should change"}
     for one in found:
         if as_json:
@@ -102,9 +133,8 @@ def doctor(as_json: bool, config_file: Path | None, broker: str | None) -> None:
         else:
             click.echo(f"{words.get(one.gravity, 'note')}: {one.what}.\n    {one.remedy}")
     worst = max((one.gravity for one in found), default=doctors.Gravity.NOTE)
-    if seen is not None and worst is doctors.Gravity.NOTE and not as_json:
-        workers, topics = len(seen.members), len(seen.topics)
-        click.echo(f"all is well: {topics} topics, {workers} workers, {len(doctors.CHECKS)} checks")
+    if worst is doctors.Gravity.NOTE and not as_json:
+        click.echo(f"all is well: {well}")
     sys.exit({doctors.Gravity.FAULT: NOT_USABLE, doctors.Gravity.WARNING: BREACH}.get(worst, 0))
 
 

@@ -4,7 +4,7 @@
 in a test.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -78,7 +78,6 @@ class Seen:
 
     brokers: int
     topics: Mapping[str, Mapping[int, Copy]]
-    rights: Mapping[str, frozenset[str]]
     planned: tuple[Finding, ...]
     settings: Mapping[str, str]
     members: tuple[Member, ...]
@@ -194,20 +193,13 @@ def broker_settings(config: Config, seen: Seen) -> Iterator[Ailment]:
         )
 
 
-def rights_enough(config: Config, seen: Seen) -> Iterator[Ailment]:
-    """The user who asks may do on each topic what a worker does there."""
-    names = config.topics
-    reads = {names.support_calls, names.purchases, names.ledger, names.customers}
-    writes = set(seen.rights) - {names.support_calls, names.purchases, names.desk_actions, names.deliveries}
-    for topic, rights in sorted(seen.rights.items()):
-        wanted = {right for right, topics in (("READ", reads), ("WRITE", writes)) if topic in topics}
-        lacking = sorted(wanted - rights)
-        if lacking:
-            yield Ailment(
-                Gravity.FAULT,
-                f"{topic}: this user may not {' and '.join(one.lower() for one in lacking)}",
-                "Give the workers' user the rights that deploy/kubernetes/strimzi/users.yaml lists.",
-            )
+def lacking(rights: Sequence[str]) -> Ailment:
+    """The user who asks may not do what its kind of process does; nothing else can be looked at then."""
+    return Ailment(
+        Gravity.FAULT,
+        f"this user may not {', '.join(rights)}",
+        "`whaleline topics rights` prints the commands that give each kind of process what it needs.",
+    )
 
 
 def group_complete(config: Config, seen: Seen) -> Iterator[Ailment]:
@@ -337,7 +329,6 @@ CHECKS: tuple[Check, ...] = (
     copies_in_sync,
     copies_enough,
     broker_settings,
-    rights_enough,
     group_complete,
     positions_sound,
     work_goes_on,

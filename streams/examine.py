@@ -12,10 +12,17 @@ from schemas.policy import PolicyError, parse
 from streams.clock import now_ms, rest
 from streams.config import Config
 from streams.doctor import Bounds, Copy, Member, Place, Seen
+from streams.rights import missing, rights
 from streams.topics import TIMEOUT_S, compare, connected
 
 BETWEEN_S = 2.5
 """Between two looks at the group's offsets: workers commit every second."""
+
+
+def denied(config: Config, process: str, **client: Any) -> list[str]:
+    """The rights of a kind of process that the user who asks has not. Raises as ``examine``."""
+    with connected(config.broker, TIMEOUT_S, client) as ask:
+        return missing(ask, rights(config.topics, config.app_id)[process])
 
 
 def examine(config: Config, between_s: float = BETWEEN_S, **client: Any) -> Seen:
@@ -41,7 +48,6 @@ def examine(config: Config, between_s: float = BETWEEN_S, **client: Any) -> Seen
         return Seen(
             brokers=len(brokers),
             topics={name: _copies(one) for name, one in there.items()},
-            rights={name: frozenset(one.get("authorized_operations") or ()) for name, one in there.items()},
             planned=planned,
             settings=settings,
             members=_members(ask, config.app_id),

@@ -13,6 +13,7 @@ from typing import Any
 
 API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 """A Kafka request that anybody may send, before it has said who it is."""
+CLOSE_S = 1.0
 TLS_ALERT = b"\x15\x03"
 ANOTHER_NAME = {62, 64}
 """OpenSSL's codes of a certificate for other names or addresses."""
@@ -31,13 +32,18 @@ def greet(host: str, port: int, timeout_s: float, client: Mapping[str, Any]) -> 
 def _login(host: str, port: int, timeout_s: float, client: Mapping[str, Any]) -> str:
     """Say who we are, and hear whether that is believed."""
     from aiokafka import errors
-    from aiokafka.conn import create_conn
+    from aiokafka.conn import AIOKafkaConnection
 
     given = ("ssl_context", "security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
 
     async def login() -> None:
-        told = {key: client[key] for key in given}
-        (await asyncio.wait_for(create_conn(host, port, **told), timeout_s)).close()
+        line = AIOKafkaConnection(host, port, **{key: client[key] for key in given})
+        try:
+            await asyncio.wait_for(line.connect(), timeout_s)
+        finally:
+            closed = line.close()
+            if closed is not None:
+                await asyncio.wait({closed}, timeout=CLOSE_S)
 
     mechanism, user = client["sasl_mechanism"], client["sasl_plain_username"]
     try:

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from streams.rights import Right, commands, rights
 from streams.topics import TopicNames, plan
 
 HERE = Path(__file__).parent
@@ -20,38 +21,17 @@ NAMES = TopicNames()
 APP_ID = "whaleline"
 _LINES = (HERE / "base" / "settings.env").read_text(encoding="utf-8").splitlines()
 SETTINGS = dict(line.split("=", 1) for line in _LINES)
+KINDS = {"transactional-id": "transactionalId"}
+"""Strimzi's word where it has another than Kafka's tools."""
 
-READ, WRITE, BOTH = ("Read", "Describe"), ("Write", "Describe"), ("Read", "Write", "Describe")
-Rights = dict[str, tuple[str, ...]]
 
-WORKER: Rights = {
-    NAMES.support_calls: READ,
-    NAMES.purchases: READ,
-    NAMES.ledger: BOTH,
-    NAMES.customers: BOTH,
-    NAMES.alerts: WRITE,
-    NAMES.alerts_held: WRITE,
-    NAMES.incidents: WRITE,
-    NAMES.holds: WRITE,
-    NAMES.insights: WRITE,
-    NAMES.dead_letters: WRITE,
-}
-"""A worker also asks for its topics' settings before it starts."""
-
-DESK: Rights = {
-    NAMES.alerts: READ,
-    NAMES.alerts_held: READ,
-    NAMES.customers: READ,
-    NAMES.holds: READ,
-    NAMES.incidents: READ,
-    NAMES.insights: READ,
-    NAMES.desk_actions: BOTH,
-    NAMES.ledger: WRITE,
-    NAMES.support_calls: WRITE,
-}
-NOTIFY: Rights = {NAMES.alerts: READ, NAMES.deliveries: BOTH}
-CANARY: Rights = {NAMES.support_calls: WRITE, NAMES.insights: READ}
-FEED: Rights = {NAMES.support_calls: WRITE, NAMES.purchases: WRITE}
+ACLS = """\
+#!/bin/sh
+# Who may do what on Kafka, by kind of process, for clusters without Strimzi:
+#   sh deploy/acls/acls.sh --bootstrap-server HOST:PORT --command-config ADMIN.properties
+# For other topics or users: whaleline topics rights
+# Written by python -m deploy.kubernetes.generate; change it in streams/rights.py.
+set -eu"""
 
 
 def _dump(documents: list[dict[str, Any]], about: str) -> str:
@@ -95,21 +75,6 @@ def topics() -> str:
 
 def users() -> str:
     """A KafkaUser for each kind of process, with what it needs and no more."""
-    group = {"resource": {"type": "group", "name": APP_ID, "patternType": "literal"}, "operations": ["Read"]}
-    judge = {
-        "resource": {"type": "transactionalId", "name": f"{APP_ID}-judge-", "patternType": "prefix"},
-        "operations": ["Describe", "Write"],
-    }
-    settings = ("DescribeConfigs",)
-    worker = {topic: (*rights, *settings) for topic, rights in WORKER.items()}
-    everyone = (
-        ("worker", worker, [group, judge]),
-        ("desk", DESK, []),
-        ("notify", NOTIFY, []),
-        ("canary", CANARY, []),
-        ("feed", FEED, []),
-        ("scaler", {NAMES.ledger: ("Describe",)}, [{**group, "operations": ["Describe"]}]),
-    )
     return _dump(
         [
             {
@@ -118,26 +83,36 @@ def users() -> str:
                 "metadata": {"name": f"whaleline-{name}", "labels": CLUSTER},
                 "spec": {
                     "authentication": {"type": "tls"},
-                    "authorization": {"type": "simple", "acls": [*_of_topics(rights), *more]},
+                    "authorization": {"type": "simple", "acls": [_acl(one) for one in granted]},
                 },
             }
-            for name, rights, more in everyone
+            for name, granted in rights(NAMES, APP_ID).items()
         ],
         "Who may do what on Kafka, by kind of process; `feed` is for those who send events, `scaler` for KEDA.",
     )
 
 
-def _of_topics(rights: Rights) -> list[dict[str, Any]]:
-    return [
-        {
-            "resource": {"type": "topic", "name": topic, "patternType": "literal"},
-            "operations": list(operations),
-        }
-        for topic, operations in rights.items()
-    ]
+def _acl(right: Right) -> dict[str, Any]:
+    if right.kind == "cluster":
+        resource = {"type": "cluster"}
+    else:
+        pattern = "prefix" if right.prefixed else "literal"
+        resource = {"type": KINDS.get(right.kind, right.kind), "name": right.name, "patternType": pattern}
+    return {"resource": resource, "operations": list(right.operations)}
 
 
-FILES = {"monitoring/rules.yaml": rules, "strimzi/topics.yaml": topics, "strimzi/users.yaml": users}
+def acls() -> str:
+    """The same rights as commands."""
+    lines = [f'{line} "$@"' for line in commands(NAMES, APP_ID)]
+    return "\n".join([ACLS, *lines, ""])
+
+
+FILES = {
+    "monitoring/rules.yaml": rules,
+    "strimzi/topics.yaml": topics,
+    "strimzi/users.yaml": users,
+    "../acls/acls.sh": acls,
+}
 
 
 def main() -> None:

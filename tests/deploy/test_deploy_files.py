@@ -22,6 +22,7 @@ from streams.connection import client_of
 from streams.desk.access import load_access
 from streams.desk.board import READ
 from streams.notify.targets import EXAMPLE, TargetError, load_targets
+from streams.rights import rights
 from streams.topics import TopicNames
 from streams.watchdog import STOP_S
 
@@ -170,11 +171,25 @@ def test_what_is_written_for_kubernetes_is_what_the_code_writes(name: str) -> No
 def test_rights_are_for_what_each_process_touches() -> None:
     names = TopicNames()
     everything = {getattr(names, one) for one in names.__dataclass_fields__}
-    assert set(generate.WORKER) == everything - {names.desk_actions, names.deliveries}
-    read = {topic for topic, rights in generate.DESK.items() if "Read" in rights}
-    assert read == {getattr(names, role) for role in READ} | {names.customers}
-    assert set(generate.DESK) - read == {names.ledger, names.support_calls}
-    assert names.alerts not in {topic for topic, rights in generate.WORKER.items() if "Read" in rights}
+    granted = {
+        process: {one.name: set(one.operations) for one in given if one.kind == "topic"}
+        for process, given in rights(names, "whaleline").items()
+    }
+    assert set(granted["worker"]) == set(granted["operator"]) == everything
+    reads = {
+        process: {topic for topic, what in given.items() if "Read" in what} for process, given in granted.items()
+    }
+    writes = {
+        process: {topic for topic, what in given.items() if "Write" in what} for process, given in granted.items()
+    }
+    sources, by_hand = {names.support_calls, names.purchases}, {names.desk_actions, names.deliveries}
+    assert reads["worker"] == sources | {names.ledger, names.customers}
+    assert writes["worker"] == everything - sources - by_hand
+    assert reads["desk"] == {getattr(names, role) for role in READ} | {names.customers}
+    assert writes["desk"] == {names.ledger, names.support_calls, names.desk_actions}
+    assert all(
+        "Delete" not in what and "Alter" not in what for given in granted.values() for what in given.values()
+    )
 
 
 def test_scaling_stops_at_the_ledgers_partitions() -> None:

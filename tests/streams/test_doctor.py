@@ -19,7 +19,6 @@ PLACES = [(NAMES.support_calls, 0), (NAMES.purchases, 0), (NAMES.ledger, 0), (NA
 HEALTHY = Seen(
     brokers=3,
     topics={plan.name: dict.fromkeys(range(plan.partitions), Copy(1, 3, 3)) for plan in CONFIG.plan()},
-    rights={plan.name: frozenset({"READ", "WRITE", "DESCRIBE"}) for plan in CONFIG.plan()},
     planned=(),
     settings={
         "auto.create.topics.enable": "false",
@@ -109,10 +108,6 @@ FAULTS: dict[str, tuple[Callable[[Seen], Seen], Gravity, str, str]] = {
     "a session time-out that brokers refuse": (
         setting("group.min.session.timeout.ms", "30000"),
         *(Gravity.FAULT, "session_timeout_s = 10 is refused", "Set session_timeout_s"),
-    ),
-    "a right is missing": (
-        so(rights={**HEALTHY.rights, NAMES.ledger: frozenset({"READ"})}),
-        *(Gravity.FAULT, "may not write", "users.yaml"),
     ),
     "no worker": (members(without=2), Gravity.FAULT, "has no member", "Start workers"),
     "a partition without a worker": (members(without=1), Gravity.FAULT, "have no worker", "/readyz"),
