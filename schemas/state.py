@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.codes import DECAYED
 
-LAYOUT = 2
+LAYOUT = 3
 """Number of this layout; a reader refuses a newer one. Layout 1 was never released, and is refused too."""
 
 HOURS = 24
@@ -214,6 +214,25 @@ HEAD_BYTES = 10
 LAYOUT_BYTES = 2
 _BLANK_BYTES = blank().view(np.uint8)
 
+READABLE = (2, LAYOUT)
+"""Layouts that this code reads; it writes the last. In 2 ``hour_head`` stood behind the figures of the periods."""
+
+_MOVED = slice(CUSTOMER.fields["hour_head"][1], CUSTOMER.fields["hour_contacts"][1])  # type: ignore[index]
+
+
+def as_in_2(row: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A row's bytes in the order of layout 2."""
+    out = row.copy()
+    out[_MOVED] = np.roll(row[_MOVED], -4)
+    return out
+
+
+def from_2(row: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What ``as_in_2`` made, in today's order."""
+    out = row.copy()
+    out[_MOVED] = np.roll(row[_MOVED], 4)
+    return out
+
 
 def head(ledger_offset: int) -> bytes:
     """What a changelog value begins with: layout u2, the ledger offset that the row includes i8."""
@@ -234,11 +253,11 @@ def pack(row: NDArray[np.void], ledger_offset: int) -> bytes:
 
 
 def unpack(value: bytes) -> tuple[int, NDArray[np.void]]:
-    """(ledger offset, row of shape (1,)) of a changelog value; refuses a layout newer than this code's."""
-    check_layout(value)
+    """(ledger offset, row of shape (1,)) of a changelog value, of any layout in ``READABLE``; refuses others."""
+    old = check_layout(value) == 2
     count = CUSTOMER.itemsize // WORD
     at = HEAD_BYTES + (count + 7) // 8
-    words = _BLANK_BYTES.copy().reshape(count, WORD)
+    words = (as_in_2(_BLANK_BYTES) if old else _BLANK_BYTES.copy()).reshape(count, WORD)
     differs = np.unpackbits(np.frombuffer(value[HEAD_BYTES:at], np.uint8), bitorder="little")
     if len(value) < at or differs[count:].any():
         raise LayoutError(BROKEN)
@@ -251,18 +270,21 @@ def unpack(value: bytes) -> tuple[int, NDArray[np.void]]:
         at += 1 + sent.size
     if at != len(value):
         raise LayoutError(BROKEN)
-    return int.from_bytes(value[2:HEAD_BYTES], "little", signed=True), words.reshape(-1).view(CUSTOMER)
+    row = words.reshape(-1)
+    return int.from_bytes(value[2:HEAD_BYTES], "little", signed=True), (from_2(row) if old else row).view(CUSTOMER)
 
 
-def check_layout(value: bytes) -> None:
-    """Refuse a changelog value that is not of this layout."""
+def check_layout(value: bytes) -> int:
+    """The layout of a changelog value; refuses one that this code does not read."""
     layout = int.from_bytes(value[:2], "little")
-    if layout != LAYOUT:
+    if layout not in READABLE:
         what = "start a newer version" if layout > LAYOUT else "never released, make the customers topic anew"
-        raise LayoutError(f"a customer row has layout {layout}, this version reads {LAYOUT}: {what}")
+        known = " and ".join(map(str, READABLE))
+        raise LayoutError(f"a customer row has layout {layout}, this version reads {known}: {what}")
+    return layout
 
 
-BROKEN = f"the bytes of a customer row are no row of layout {LAYOUT}"
+BROKEN = "the bytes of a customer row are no row of the layout that they name"
 
 
 OF_PERIODS = ("period_net_cents", "period_service_cents")

@@ -21,6 +21,7 @@ AT_ONCE = 1_024
 
 WORDS = CUSTOMER.itemsize // state.WORD
 _BLANK = blank().view(np.uint64)
+_BLANK_2 = state.as_in_2(_BLANK.view(np.uint8)).view(np.uint64)
 _HEAD = np.frombuffer(state.head(0)[: state.LAYOUT_BYTES], np.uint8)
 
 
@@ -133,23 +134,28 @@ class Arena:
 
     def restore(self, customer: bytes, value: bytes) -> None:
         """Take back one row from its changelog value. Raises ``LayoutError``."""
-        state.check_layout(value)
+        old = state.check_layout(value) == 2
         slot, raw = self.slot(customer), np.frombuffer(value, np.uint8)
-        if not sparse.decode(raw, state.HEAD_BYTES, raw.size, _BLANK, self._words()[slot]):
+        row = self._words()[slot]
+        if not sparse.decode(raw, state.HEAD_BYTES, raw.size, _BLANK_2 if old else _BLANK, row):
             raise state.LayoutError(state.BROKEN)
+        if old:
+            row[:] = state.from_2(row.view(np.uint8)).view(np.uint64)
 
     def restore_rows(self, sheaf: Sheaf, first: int, end: int, skip: int) -> None:
         """Take back these records' rows; a key is ``skip`` bytes and the customer. Raises ``LayoutError``."""
         self._reserve(end - first, int(sheaf.key_lengths[first:end].sum()))
-        self._count, at = restoring.take_rows(
-            sheaf.letters, first, end, sheaf.key_starts, sheaf.key_lengths, skip, sheaf.starts, sheaf.lengths,
-            _HEAD, state.HEAD_BYTES, self._table, *self._ids(), self._count, _BLANK, self._words(),
-        )  # fmt: skip
-        if at != end:
-            value = sheaf.value(at)
-            assert value is not None
-            state.check_layout(value)
-            raise state.LayoutError(state.BROKEN)
+        while first < end:
+            self._count, at = restoring.take_rows(
+                sheaf.letters, first, end, sheaf.key_starts, sheaf.key_lengths, skip, sheaf.starts, sheaf.lengths,
+                _HEAD, state.HEAD_BYTES, self._table, *self._ids(), self._count, _BLANK, self._words(),
+            )  # fmt: skip
+            if at != end:  # of an earlier layout, as after an upgrade; or it is refused
+                key, value = sheaf.key(at), sheaf.value(at)
+                assert key is not None
+                assert value is not None
+                self.restore(key[skip:], value)
+            first = at + 1
 
     def forget(self) -> None:
         """Nothing concluded of the rows is known any more: the rules are others."""

@@ -129,7 +129,8 @@ class Position:
         """Take back a position; returns the stored policy's TOML."""
         body = msgpack.unpackb(value)
         if body["layout"] > LAYOUT:
-            raise LayoutError(f"the stored position has layout {body['layout']}, this version reads {LAYOUT}")
+            what = f"layout {body['layout']}, this version reads {LAYOUT}"
+            raise LayoutError(f"the stored position has {what}: start a newer version")
         self.next_offset, self.publication = body["next"], body["publication"]
         self.ledger = None if body["ledger"] is None else UUID(bytes=body["ledger"])
         for topic, partition, mark in body["marks"]:

@@ -74,7 +74,7 @@ class Deployment:
         with log:
             worker = subprocess.Popen(
                 [sys.executable, "-m", module, "worker"],
-                env={**kept, **self.environment, **environment, "PYTHONPATH": str(ROOT)},
+                env={**kept, "PYTHONPATH": str(ROOT), **self.environment, **environment},
                 cwd=self._logs,
                 stdout=log,
                 stderr=subprocess.STDOUT,

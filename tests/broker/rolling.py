@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import threading
@@ -23,7 +24,7 @@ import msgpack
 from schemas.codec import encode
 from schemas.policy import default_toml
 from streams.clock import now_ms
-from tests.broker.deployment import Deployment
+from tests.broker.deployment import ROOT, Deployment
 from tests.broker.kafka import HOST, Kafka, Unavailable, fetch_jars, find_java, free_port
 from tests.monitoring.watchers import until
 
@@ -32,8 +33,9 @@ LATEST_S = 10.0
 READY_S = 60.0
 PAUSE_S = 0.05
 ORDINARY = 3
-WRONG = ("rows_wrong", "alerts_missing", "alerts_phantom", "alerts_doubled")
 """Chats beside each failure."""
+
+WRONG = ("rows_wrong", "alerts_missing", "alerts_phantom", "alerts_doubled")
 
 
 class Load(threading.Thread):
@@ -42,19 +44,19 @@ class Load(threading.Thread):
     def __init__(self, deployment: Deployment) -> None:
         super().__init__(daemon=True)
         self.failures = 0
-        self._deployment, self._stopping, self._sent = deployment, threading.Event(), 0
+        self._deployment, self._stopping, self.sent = deployment, threading.Event(), 0
 
     def run(self) -> None:
         while not self._stopping.is_set():
             self._send(f"F{self.failures}", {"kind": "rude_call", "observer": "qa"})
             self.failures += 1
             for _ in range(ORDINARY):
-                self._send(f"C{self._sent % 500}", {"kind": "chat", "handle_ms": 60_000})
+                self._send(f"C{self.sent % 500}", {"kind": "chat", "handle_ms": 60_000})
             self._stopping.wait(PAUSE_S)
 
     def _send(self, customer: str, fields: dict[str, Any]) -> None:
-        self._sent += 1
-        about = {"customer_id": customer, "event_id": f"e{self._sent}", "ts_ms": now_ms()}
+        self.sent += 1
+        about = {"customer_id": customer, "event_id": f"e{self.sent}", "ts_ms": now_ms()}
         self._deployment.send_bytes("support", customer, encode({**about, **fields}))
 
     def stop(self) -> None:
@@ -72,13 +74,13 @@ class Fleet:
         self._ports = [free_port() for _ in range(WORKERS)]
         self._running: dict[int, Any] = {}
 
-    def start(self, number: int, wait: bool = True) -> None:
-        """Start one under its name, and wait until it is ready."""
+    def start(self, number: int, wait: bool = True, tree: Path = ROOT) -> None:
+        """Start one under its name, of the code of a ``tree``, and wait until it is ready."""
         environment = self._deployment.environment
         environment["WHALELINE_METRICS_PORT"] = str(self._ports[number])
         if self._static:
             environment["WHALELINE_INSTANCE_ID"] = f"worker-{number}"
-        self._running[number] = self._deployment.start()
+        self._running[number] = self._deployment.start(PYTHONPATH=str(tree))
         if wait:
             until(f"worker {number} ready", lambda: self.ready(number), READY_S, self._deployment.log)
 
@@ -92,9 +94,16 @@ class Fleet:
 
     def stop(self, number: int) -> None:
         """Ask one to stop; it must, in order."""
-        worker = self._running[number]
-        worker.terminate()
-        assert worker.wait(30) == 0, self._deployment.log()
+        self._running[number].terminate()
+        assert self.ended(number, 30) == 0, self._deployment.log()
+
+    def ended(self, number: int, seconds: float = 0.0) -> int | None:
+        """The exit code of one; None if it still runs after so long."""
+        try:
+            code: int = self._running[number].wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        return code
 
     def roll(self) -> None:
         """One after the other."""
@@ -146,23 +155,36 @@ def rehearse(static: bool) -> dict[str, Any]:
         fleet.roll()
         load.stop()
         until("every alert out", lambda: len(late(deployment)[0]) >= load.failures, READY_S, deployment.log)
-        seconds, _ = late(deployment)
-        verdict = deployment.verdict()
         policies = {state.policy.version for state in deployment.state() if state.policy is not None}
         return {
             "static": static,
-            "failures": load.failures,
-            "alerts": len(seconds),
             "restart_s": round(restarted_s / WORKERS, 1),
-            "p50_s": seconds[len(seconds) // 2],
-            "p99_s": seconds[int(0.99 * len(seconds))],
-            "latest_s": seconds[-1],
             "policy_versions": sorted(policies),
-            **{
-                name: verdict[name]
-                for name in ("rows_wrong", "alerts_missing", "alerts_phantom", "alerts_doubled")
-            },
+            **judged(deployment, load),
         }
+
+
+def judged(deployment: Deployment, load: Load) -> dict[str, Any]:
+    """What the topics say: how many alerts, how late, and what of them and of the rows is not the oracle's."""
+    seconds, _ = late(deployment)
+    verdict = deployment.verdict()
+    return {
+        "failures": load.failures,
+        "alerts": len(seconds),
+        "p50_s": seconds[len(seconds) // 2],
+        "p99_s": seconds[int(0.99 * len(seconds))],
+        "latest_s": seconds[-1],
+        **{name: verdict[name] for name in WRONG},
+    }
+
+
+def is_fine(found: dict[str, Any]) -> bool:
+    """Whether there is one alert for each failure, none late, and everything is the oracle's."""
+    return (
+        found["alerts"] == found["failures"]
+        and found["latest_s"] <= LATEST_S
+        and not any(found[name] for name in WRONG)
+    )
 
 
 def main() -> int:
@@ -175,9 +197,7 @@ def main() -> int:
         print(reason, file=sys.stderr)
         return 1
     print(json.dumps(found))
-    wrong = [name for name in WRONG if found[name]]
-    fine = found["alerts"] == found["failures"] and found["latest_s"] <= LATEST_S and not wrong
-    return 0 if fine and found["policy_versions"] == [2] else 1
+    return 0 if is_fine(found) and found["policy_versions"] == [2] else 1
 
 
 if __name__ == "__main__":

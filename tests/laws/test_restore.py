@@ -6,12 +6,13 @@ import random
 
 import pytest
 
-from schemas.state import LAYOUT, LayoutError
+from schemas.state import LAYOUT, LayoutError, unpack
 from schemas.waiting import Sheaf
 from streams.pipeline import Pipeline, RestoreError
 from streams.restore import _take
 from streams.waiting import sheaf_of
 from tests.driver import Driver, feed
+from tests.vectors import pack_2
 from tests.worlds import START_MS, world
 
 Changelog = list[tuple[bytes, bytes | None]]
@@ -49,6 +50,24 @@ def whole(changelog: Changelog, seed: int) -> Pipeline:
         assert _take(sheaf, b"none", pipeline) == (sheaf.offsets.size, False)
     pipeline.restored()
     return pipeline
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_rows_of_the_layout_before_are_the_same_rows(seed: int, every: int) -> None:
+    """As after an upgrade: all of them old, or old and new ones beside each other, even of one customer."""
+    changelog = lived(seed)
+    rows = [at for at, (key, _) in enumerate(changelog) if key.startswith(b"c")]
+    older: Changelog = list(changelog)
+    for at in rows[::every]:
+        key, value = changelog[at]
+        assert value is not None
+        offset, row = unpack(value)
+        older[at] = key, pack_2(row, offset)
+        assert older[at] != changelog[at]
+    wanted = {name: row.tobytes() for name, row in one_by_one(changelog).settled_rows().items()}
+    for taken in (one_by_one(older), whole(older, seed)):
+        assert {name: row.tobytes() for name, row in taken.settled_rows().items()} == wanted
 
 
 @pytest.mark.parametrize("seed", range(6))

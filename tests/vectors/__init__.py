@@ -276,6 +276,33 @@ def sample_row() -> np.ndarray[Any, np.dtype[np.void]]:
     return np.frombuffer(bytes(at * 37 % 111 for at in range(count)), state.CUSTOMER, 1).copy()
 
 
+def pack_2(row: np.ndarray[Any, np.dtype[np.void]], offset: int) -> bytes:
+    """A row as layout 2 wrote it: ``hour_head`` stood behind the figures of the periods."""
+    names = [name for name in state.CUSTOMER.names or () if name != "hour_head"]
+    names.insert(names.index("hour_contacts"), "hour_head")
+    shape = np.dtype([(name, state.CUSTOMER[name]) for name in names])
+    old, unset = np.zeros(1, shape), np.zeros(1, shape)
+    for name in names:
+        old[name], unset[name] = row[name], state.blank()[name]
+    words = (old.view(np.uint8) ^ unset.view(np.uint8)).reshape(-1, state.WORD)
+    here = words != 0
+    head = (2).to_bytes(2, "little") + offset.to_bytes(8, "little", signed=True)
+    told = [
+        np.packbits(mask, bitorder="little").tobytes() + word[mask].tobytes()
+        for word, mask in zip(words, here, strict=True)
+        if mask.any()
+    ]
+    return head + np.packbits(here.any(axis=1), bitorder="little").tobytes() + b"".join(told)
+
+
+def sample_row_2() -> np.ndarray[Any, np.dtype[np.void]]:
+    """The row whose bytes in layout 2 were those of ``sample_row``."""
+    raw, place = sample_row().tobytes(), state.CUSTOMER.fields
+    assert place is not None
+    at, end = place["hour_head"][1], place["hour_contacts"][1] - 4
+    return np.frombuffer(raw[:at] + raw[end : end + 4] + raw[at:end] + raw[end + 4 :], state.CUSTOMER).copy()
+
+
 def _read_row(raw: bytes) -> tuple[int, bytes]:
     offset, row = state.unpack(raw)
     return offset, row.tobytes()
@@ -300,10 +327,16 @@ KEPT = {
             ("value-sha256", b"76be8b528d0075f7aae98d6fa57a6d3c83ae480a8469e668d7b0af968995ac71"),
         ],
     ),
-    f"customer row layout {state.LAYOUT}": Vector(
+    "customer row layout 2": Vector(
+        lambda: pack_2(sample_row_2(), ROW_OFFSET), _read_row, (ROW_OFFSET, sample_row_2().tobytes())
+    ),
+    "customer row layout 2 blank": Vector(
+        lambda: pack_2(state.blank(), 0), _read_row, (0, state.blank().tobytes())
+    ),
+    "customer row layout 3": Vector(
         lambda: state.pack(sample_row(), ROW_OFFSET), _read_row, (ROW_OFFSET, sample_row().tobytes())
     ),
-    f"customer row layout {state.LAYOUT} blank": Vector(
+    "customer row layout 3 blank": Vector(
         lambda: state.pack(state.blank(), 0), _read_row, (0, state.blank().tobytes())
     ),
 }
