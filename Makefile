@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench bench-worker fuzz browser eval monitoring-check deploy-check rolling-check upgrade-check chaos chaos-controls failures schedules broker lock clean
+.PHONY: help setup demo test check bench bench-worker fuzz browser eval monitoring-check deploy-check rolling-check upgrade-check chaos chaos-controls failures schedules broker lock audit sbom clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -124,6 +124,21 @@ lock: $(READY) ## resolve requirements.lock and deploy/requirements.lock anew fr
 	$(LOCKING) --extra demo --extra dev --extra eval --constraint requirements.lock pyproject.toml --output-file requirements-eval.lock
 	$(LOCKING) --extra demo --extra dev --extra browser --constraint requirements.lock pyproject.toml --output-file requirements-browser.lock
 	$(LOCKING) --constraint requirements.lock pyproject.toml --output-file deploy/requirements.lock
+	$(LOCKING) tests/audit/requirements.in --output-file tests/audit/requirements.lock
+
+AUDITS := build/audit/bin/.ready
+$(AUDITS): tests/audit/requirements.lock | $(PY)
+	$(PY) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+audit: $(AUDITS) ## known vulnerabilities in what the locks name (asks the package index; ARGS="-s osv" asks osv.dev)
+	build/audit/bin/pip-audit --strict --disable-pip --require-hashes -r deploy/requirements.lock $(ARGS)
+	build/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock $(ARGS)
+
+sbom: $(AUDITS) ## what the image holds of Python, as build/whaleline.cdx.json (CycloneDX)
+	PYTHONWARNINGS=ignore build/audit/bin/cyclonedx-py requirements deploy/requirements.lock --pyproject pyproject.toml --output-reproducible \
+	    --output-file build/whaleline.cdx.json
 
 clean: ## remove what builds and tests leave behind (clean-venv: .venv too)
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov

@@ -20,6 +20,7 @@ MAX_LINES = 400
 MAX_FUNCTION_LINES = 70
 JIT = Path("kernels/_jit.py")
 CLOCK = Path("streams/clock.py")
+PICKLES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "shelve"}
 
 # Written in pieces, so that these lines are no fault of their own.
 HOMES = ("work", "root", "home", "Users", "tmp")
@@ -273,6 +274,24 @@ def _lines_with(root: Path, pattern: re.Pattern[str]) -> list[str]:
     ]
 
 
+def no_pickle(root: Path) -> list[str]:
+    """Nobody reads or writes objects that run code when they are read."""
+    faults = []
+    for path in python_files(root):
+        faults += [
+            f"{path}:{line}: imports {name}" for line, name in imports(root, path) if name.split(".")[0] in PICKLES
+        ]
+        for node in ast.walk(tree(root, path)):
+            if not isinstance(node, ast.keyword) or node.arg is None:
+                continue
+            said = ast.unparse(node.value)
+            if (node.arg == "allow_pickle" and said != "False") or (
+                node.arg.endswith("serializer") and "pickle" in said
+            ):
+                faults.append(f"{path}:{node.value.lineno}: {node.arg} = {said}")
+    return faults
+
+
 RULES: tuple[Callable[[Path], list[str]], ...] = (
     wheel_holds_three_packages,
     no_stdlib_names,
@@ -281,6 +300,7 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     no_fastmath,
     one_door_to_numba,
     one_clock,
+    no_pickle,
     no_machine_paths,
     no_registry_hosts,
     nothing_unfinished,

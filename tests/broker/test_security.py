@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -69,6 +70,13 @@ def test_a_worker_behind_tls_and_a_password_works(deployment: Deployment, tmp_pa
     worker.terminate()
     assert worker.wait(timeout=SOON_S) == 0, deployment.log()
     assert PASSWORD not in deployment.log()
+
+
+def test_who_listens_is_seen() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        place = f"0100007F:{door.getsockname()[1]:04X}"
+        assert place in listening(os.getpid())
+    assert place not in listening(os.getpid())
 
 
 def listening(pid: int) -> set[str]:
