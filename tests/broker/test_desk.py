@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import uuid
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from streams.desk.labelread import read
+from streams.desk.labelread import read, read_labels
+from streams.desk.labels import Label
 from tests.broker.deployment import Deployment
+from tests.command import whaleline
 from tests.desks import DeskProcess
 from tests.worlds import HOUR, START_MS
 
@@ -76,6 +79,21 @@ def test_two_desks_show_the_same_across_kills_and_every_click_counts_once(
         (body["customer_id"], body["verb"] == "resolve") for body in clicks if body["verb"] != "acknowledge"
     }
     deployment.until("the judge has the cause", lambda: cause_of(deployment, "C30") == 1)
+    put_to_use(deployment, tmp_path, labels)
+
+
+def put_to_use(deployment: Deployment, folder: Path, labels: list[Label]) -> None:
+    """What was said on the desk comes out as a file, and is laid beside the alerts of the ledger judged again."""
+    said, ledger, policy, told = (folder / name for name in ("said", "ledger", "policy", "told"))
+    said.write_text(whaleline("labels", "export", **deployment.environment).stdout)
+    assert read_labels(said) == labels
+    assert whaleline("ledger", "dump", "--out", ledger, **deployment.environment).exit_code == 0
+    policy.write_text("")
+    result = whaleline("backtest", ledger, "--against", policy, "--labels", said, "--json", told)
+    assert result.exit_code == 0, result.output
+    figures = json.loads(told.read_text())["b"]["figures"]
+    assert (figures["labelled"], figures["label_kept"], figures["label_dropped"]) == (len(labels), 1.0, 0.0)
+    assert figures["label_precision"] == sum(one.right for one in labels) / len(labels)
 
 
 def click_and_kill(desk: DeskProcess, clicks: list[dict[str, Any]]) -> int:
