@@ -20,7 +20,7 @@ from streams.desk.action import ROLES, TEXT_MOST, VERBS
 EXAMPLE = """\
 # Who may use the desk. Without this file the desk serves this machine alone, and everyone on it may do everything.
 user_header = "X-Forwarded-User"     # the proxy that has signed people in says here who it is
-proxies = ["127.0.0.1"]              # and is believed from these addresses alone
+proxies = ["127.0.0.1"]              # and is believed from these addresses, or networks as 10.1.2.0/24, alone
 hosts = ["desk.example.org"]         # the names under which browsers reach the desk
 
 [people]                             # role by user: viewer, agent, manager or admin; "*" is everybody else
@@ -33,6 +33,9 @@ hosts = ["desk.example.org"]         # the names under which browsers reach the 
 _KEYS = {"user_header", "proxies", "hosts", "people", "tokens"}
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class AccessError(ValueError):
@@ -83,7 +86,7 @@ class Access:
 
     open: bool = True
     user_header: str = ""
-    proxies: tuple[str, ...] = ()
+    proxies: tuple[Network, ...] = ()
     hosts: tuple[str, ...] = ()
     people: Mapping[str, str] = field(default_factory=dict)
     tokens: tuple[Token, ...] = ()
@@ -96,7 +99,7 @@ class Access:
         if self.open:
             name = unquote(headers.get("X-Desk-Name", "")).strip()[: TEXT_MOST // 4]
             return Caller(name or "me", "admin")
-        if not self.user_header or peer not in self.proxies:
+        if not self.user_header or not self._is_proxy(peer):
             raise AccessError("sign in through the proxy, or send a token: Authorization: Bearer ...")
         name = headers.get(self.user_header, "").strip()
         if not name or len(name.encode()) > 64:
@@ -105,6 +108,15 @@ class Access:
         if role is None:
             raise AccessError("you are not among the people of this desk: ask whoever runs it")
         return Caller(name, role)
+
+    def _is_proxy(self, peer: str) -> bool:
+        """Whether an address is a proxy's that is believed."""
+        try:
+            address = ipaddress.ip_address(peer)
+        except ValueError:
+            return False
+        mapped = getattr(address, "ipv4_mapped", None)  # how a socket for both families names an old address
+        return any((mapped or address) in one for one in self.proxies)
 
     def _machine(self, authorization: str, now_ms: int) -> Caller:
         scheme, _, secret = authorization.partition(" ")
@@ -170,13 +182,27 @@ def _access(table: dict[str, Any], place: str) -> Access:
     for who, role in people.items() if isinstance(people, dict) else [("people", None)]:
         if role not in ROLES:
             raise AccessError(f"{place}: the role of {who} must be one of {', '.join(ROLES)}")
-    lists = {name: _texts(table, name, place) for name in ("proxies", "hosts")}
+    proxies = tuple(_network(one, place) for one in _texts(table, "proxies", place))
     tokens = table.get("tokens", [])
     if not isinstance(tokens, list):
         raise AccessError(f"{place}: tokens must be written as [[tokens]]")
     return Access(
-        open=False, user_header=header, people=people, tokens=tuple(_token(one, place) for one in tokens), **lists
-    )
+        open=False, user_header=header, proxies=proxies, hosts=_texts(table, "hosts", place), people=people,
+        tokens=tuple(_token(one, place) for one in tokens),
+    )  # fmt: skip
+
+
+def _network(text: str, place: str) -> Network:
+    """An address, or a network; one that holds everybody is refused."""
+    try:
+        found = ipaddress.ip_network(text)
+    except ValueError:
+        raise AccessError(
+            f"{place}: {text} of proxies is no address such as 127.0.0.1, nor a network such as 10.1.2.0/24"
+        ) from None
+    if found.prefixlen == 0:
+        raise AccessError(f"{place}: {text} of proxies would believe everybody: name the proxy's own network")
+    return found
 
 
 def _texts(table: dict[str, Any], name: str, place: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """``make deploy-check``: every deployment file passes the validator of its reader, and each sees a mistake.
 
-Needs Go, and for the last of them kubectl, neither of which it installs. Nothing is started, no cluster asked.
+Needs Go, kubectl and openssl, none of which it installs. No cluster is asked; started is only a desk behind a real
+oauth2-proxy, for the sign-in.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
+
+from tests.deploy import signin
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -57,6 +60,7 @@ def install() -> None:
     _once("pip", [lock], _install_python)
     sources = [HERE / "strict" / name for name in ("main.go", "go.mod", "go.sum")]
     _once("go", sources, _build_strict)
+    _once("proxy", [HERE / "proxy" / name for name in ("go.mod", "go.sum")], _build_proxy)
 
 
 def _once(name: str, sources: Sequence[Path], make: Callable[[], None]) -> None:
@@ -79,6 +83,12 @@ def _build_strict() -> None:
         raise Missing("go is not installed: compose files and custom resources are read by Go programs")
     print("Building the strict reader, once; a few minutes", flush=True)
     subprocess.run([go, "build", "-o", tool("strict"), "."], cwd=HERE / "strict", check=True)
+
+
+def _build_proxy() -> None:
+    print("Building oauth2-proxy, once; a few minutes", flush=True)
+    command = ["go", "build", "-o", tool("oauth2-proxy"), "github.com/oauth2-proxy/oauth2-proxy/v7"]
+    subprocess.run(command, cwd=HERE / "proxy", check=True)
 
 
 # ---------------------------------------------------------------- the validators: files -> a complaint or None
@@ -236,6 +246,8 @@ def check() -> None:
             file.write_bytes(text)
         assert kustomize([Path(folder)]) is None, "kustomize complains of files that are whole"
     print("kustomize: the example overlay is built; two missing files were seen", flush=True)
+    signin.check(tool("oauth2-proxy"), ROOT / "deploy" / "desk" / "oauth2-proxy.cfg")
+    print("sign-in: a person came to a desk through oauth2-proxy; two planted mistakes were seen", flush=True)
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -259,6 +260,13 @@ def test_only_deliveries_may_reach_the_internet_and_by_https_alone() -> None:
     (block,) = (to["ipBlock"] for to in rule["to"])
     for inside in ("10.0.0.10", "127.0.0.1", "169.254.169.254", "172.20.0.1", "192.168.1.1"):
         assert any(ip_address(inside) in ip_network(one) for one in block["except"]), inside
+
+
+def test_the_sign_in_leads_to_the_desk_and_holds_no_secret() -> None:
+    """What it does is tried by `make deploy-check`, with a real oauth2-proxy."""
+    found = tomllib.loads((DEPLOY / "desk" / "oauth2-proxy.cfg").read_text(encoding="utf-8"))
+    assert found["upstreams"] == [f"http://127.0.0.1:{Config().desk_port}/"]
+    assert not [name for name in found if "secret" in name]
 
 
 def test_selectors_select() -> None:

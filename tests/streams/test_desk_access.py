@@ -139,6 +139,17 @@ def test_the_proxy_is_believed_from_its_own_address_alone(tmp_path: Path) -> Non
     assert found.caller({"X-Forwarded-User": "ma"}, "127.0.0.1", NOW_MS) == Caller("ma", "manager")
     with pytest.raises(AccessError, match="sign in through the proxy"):
         found.caller({"X-Forwarded-User": "ma"}, "10.1.2.3", NOW_MS)
+    file.write_text(file.read_text().replace('["127.0.0.1"]', '["10.1.0.0/16", "fd00::/8"]'))
+    found = load_access(str(file), "0.0.0.0")
+    for peer, believed in (
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("fd00::7", True),
+        ("10.2.0.1", False),
+        ("127.0.0.1", False),
+    ):
+        assert found._is_proxy(peer) is believed, peer
+    assert not found._is_proxy("")
     assert found.host_is_ours("desk.example.org:443")
     assert found.host_is_ours("LOCALHOST:8080")
     assert not found.host_is_ours("desk.example.org.evil.example")
@@ -150,6 +161,9 @@ def test_the_proxy_is_believed_from_its_own_address_alone(tmp_path: Path) -> Non
         ("colour = 1", "colour is not known"),
         ("user_header = 'a b'", "user_header must be"),
         ("proxies = 'x'", "proxies must be a list"),
+        ("proxies = ['desk-proxy']", "desk-proxy of proxies is no address"),
+        ("proxies = ['10.1.2.3/24']", "nor a network such as 10.1.2.0/24"),
+        ("proxies = ['0.0.0.0/0']", "would believe everybody"),
         ("[people]\njo = 'king'", "the role of jo"),
         ("people = 3", "the role of people"),
         ("[[tokens]]\nname = 'x'\nrole = 'agent'\nsha256 = 'short'", "64 hex digits"),
