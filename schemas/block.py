@@ -307,9 +307,13 @@ def sources_entry(topics: Iterable[tuple[str, UUID, int]], recorded: bool = Fals
     return encode_control(Control.SOURCES, body | ({"recorded": True} if recorded else {}))
 
 
-def policy_entry(toml: str, version: int) -> bytes:
-    """The policy from here on; ignored by a judge that already has this or a newer version."""
-    return encode_control(Control.POLICY, {"version": version, "toml": toml})
+def policy_entry(toml: str, version: int, author: str | None = None, reason: str | None = None) -> bytes:
+    """The policy from here on; ignored by a judge that already has this or a newer version.
+
+    ``author`` and ``reason`` where a person decided it, and not the settings of a worker.
+    """
+    decided = {} if author is None else {"author": author, "reason": reason}
+    return encode_control(Control.POLICY, {"version": version, "toml": toml, **decided})
 
 
 def progress_entry(progress: Iterable[tuple[Source, int]]) -> bytes:

@@ -132,6 +132,66 @@ def policy_check(file: Path) -> None:
         click.echo(f"{file}: version {found.version}, digest {found.digest}: usable")
 
 
+@policy.command("diff", epilog=examples("whaleline policy diff now.toml new.toml"))
+@click.argument("before", type=FILE)
+@click.argument("after", type=FILE)
+def policy_diff(before: Path, after: Path) -> None:
+    """Say which settings differ between two policies, defaults filled in. Exit code 1 if any does."""
+    with in_a_sentence():
+        from streams.policychange import changed
+
+        found = changed(read_policy(before), read_policy(after))
+        for one in found:
+            click.echo(str(one))
+        if not found:
+            click.echo("no setting differs")
+    if found:
+        sys.exit(1)
+
+
+@policy.command(
+    "push",
+    epilog=examples(
+        "whaleline policy push new.toml --dry-run",
+        "whaleline policy push new.toml --author jo --reason 'fitted to the first half of the year'",
+    ),
+)
+@click.argument("file", type=FILE)
+@click.option("--author", help="Who decided it; kept in the ledger.")
+@click.option("--reason", help="Why; kept in the ledger.")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+@config_option
+@broker_option
+def policy_push(
+    file: Path, author: str | None, reason: str | None, dry_run: bool, config_file: Path | None, broker: str | None
+) -> None:
+    """Let FILE be the policy from here on: write it into every ledger partition, with author and reason.
+
+    What was judged stays as it is. Give your workers the file too: one that starts with an older version tells it,
+    and a conflict is noted each time.
+    """
+    with in_a_sentence():
+        if not dry_run and not (author and reason):
+            raise click.UsageError("a policy needs --author and --reason; --dry-run says what would change")
+        wanted = read_policy(file)
+        config = read_config(config_file, broker)
+        from streams import policychange
+
+        before = policychange.in_force(config, **client_of(config))
+        for one in policychange.changed(before, wanted) if before is not None else ():
+            click.echo(str(one))
+        now = "none yet" if before is None else f"version {before.version}, digest {before.digest}"
+        policychange.check(wanted, before)
+        if dry_run:
+            click.echo(f"in force: {now}; version {wanted.version}, digest {wanted.digest} would follow")
+            return
+        asyncio.run(policychange.push(config, wanted, str(author), str(reason)))
+        click.echo(
+            f"version {wanted.version}, digest {wanted.digest}, is in all {config.ledger_partitions} partitions "
+            f"of the ledger and counts from there on (before: {now})"
+        )
+
+
 @click.group()
 def config() -> None:
     """Show the settings in force."""

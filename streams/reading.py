@@ -6,11 +6,13 @@ from typing import Any
 
 
 def until_end(
-    consumer: Any, topic: str, partitions: Iterable[int], timeout_s: float, starts: Mapping[int, int] | None = None
-) -> Iterator[tuple[int, Any]]:
+    consumer: Any, topic: str, partitions: Iterable[int], timeout_s: float,
+    starts: Mapping[int, int] | None = None, last: int | None = None,
+) -> Iterator[tuple[int, Any]]:  # fmt: skip
     """(partition, message) up to the ends as they are now, a partition's in their order; raises ``TopicError``.
 
-    ``starts`` says where to begin in some partitions, instead of with the oldest record.
+    ``starts`` says where to begin in some partitions, instead of with the oldest record; ``last`` says how many
+    offsets before the end to begin in each.
     """
     from kafka import TopicPartition
 
@@ -20,10 +22,11 @@ def until_end(
     consumer.assign(owned)
     ends = consumer.end_offsets(owned)
     consumer.seek_to_beginning(*owned)
-    oldest = consumer.beginning_offsets(owned) if starts else {}
+    oldest = consumer.beginning_offsets(owned)
     for one in owned:
-        if starts and starts.get(one.partition, 0) > oldest[one]:
-            consumer.seek(one, starts[one.partition])
+        start = (starts or {}).get(one.partition, 0) if last is None else ends[one] - last
+        if start > oldest[one]:
+            consumer.seek(one, start)
     while any(consumer.position(one) < ends[one] for one in owned):
         found = consumer.poll(timeout_ms=int(timeout_s * 1000))
         if not found:
@@ -35,12 +38,12 @@ def until_end(
 @contextmanager
 def reading(
     bootstrap: str, topic: str, timeout_s: float = 30.0, only: int | None = None,
-    starts: Mapping[int, int] | None = None, **client: Any,
+    starts: Mapping[int, int] | None = None, last: int | None = None, **client: Any,
 ) -> Iterator[tuple[int, Iterator[tuple[int, Any]]]]:  # fmt: skip
     """How many partitions a topic of ours has, and its committed messages as ``until_end`` gives them.
 
-    ``only`` is the one partition to read, if not all are wanted, and ``starts`` where to begin. ``client`` holds
-    further settings of KafkaConsumer. Raises ``TopicError`` in one sentence.
+    ``only`` is the one partition to read, if not all are wanted; ``starts`` and ``last`` say where to begin.
+    ``client`` holds further settings of KafkaConsumer. Raises ``TopicError`` in one sentence.
     """
     # Imported here: who only reads a recording needs no Kafka.
     from kafka import KafkaConsumer, errors
@@ -59,7 +62,7 @@ def reading(
     )
     try:
         wanted = range(found.partitions) if only is None else [only]
-        yield found.partitions, until_end(consumer, topic, wanted, timeout_s, starts)
+        yield found.partitions, until_end(consumer, topic, wanted, timeout_s, starts, last)
     except errors.KafkaError as error:
         raise TopicError(f"topic {topic} could not be read to its end: {error}") from error
     finally:
