@@ -79,28 +79,37 @@ def test_the_verdict_sees_a_missing_alert_and_a_wrong_row(deployment: Deployment
 def test_one_ledger_gives_the_same_bytes_live_in_replay_and_in_the_driver(
     deployment: Deployment, tmp_path: Path
 ) -> None:
-    """The worker's alerts and rows, those of `whaleline replay` over the recorded ledger, and the driver's."""
+    """A worker is killed on the way; alerts and rows are those of a replay of the ledger, and of its archive."""
+    events = world(13, 600, customers=12)
     deployment.start()
-    deployment.send(world(13, 600, customers=12))
+    deployment.send(events[:300])
+    deployment.progress(events[299][1]["ts_ms"])
+    deployment.until("first alerts", lambda: len(deployment.alerts()) > 5)
+    deployment.workers[-1].kill()
+    deployment.send(events[300:])
     deployment.progress(END_MS)
+    deployment.start()
     deployment.until("all judged", lambda: deployment.settled(END_MS))
     live_alerts = sorted(json.dumps(_plain(one), sort_keys=True) for one in deployment.alerts())
     states = deployment.state()
     live_rows = {name: row.tobytes() for state in states for name, row in state.settled_rows().items()}
 
-    ledger, alerts, rows = (tmp_path / name for name in ("ledger.wll", "alerts.jsonl", "states.jsonl"))
+    ledger, archive = tmp_path / "ledger.wll", tmp_path / "archive"
     _whaleline(deployment, "ledger", "dump", "--out", str(ledger))
-    _whaleline(
-        *(deployment, "replay", str(ledger), "--alerts", str(alerts), "--states", str(rows)),
-        *("--app-id", deployment.config.app_id),
-    )
-    replayed = sorted(json.dumps(json.loads(line), sort_keys=True) for line in alerts.read_text().splitlines())
-    assert replayed == live_alerts
-    told = {one["customer_id"]: one for one in map(json.loads, rows.read_text().splitlines())}
-    for state in states:
-        for name, row in state.settled_rows().items():
-            mine = told[name.decode()]
-            assert {key: mine[key] for key in as_dict(row)} == as_dict(row)
+    _whaleline(deployment, "archive", "update", str(archive))
+    for recorded, jobs in ((ledger, "1"), (archive, "2")):
+        alerts, rows = recorded.with_suffix(".alerts"), recorded.with_suffix(".states")
+        _whaleline(
+            *(deployment, "replay", str(recorded), "--alerts", str(alerts), "--states", str(rows)),
+            *("--app-id", deployment.config.app_id, "--jobs", jobs),
+        )
+        replayed = sorted(json.dumps(json.loads(line), sort_keys=True) for line in alerts.read_text().splitlines())
+        assert replayed == live_alerts
+        told = {one["customer_id"]: one for one in map(json.loads, rows.read_text().splitlines())}
+        for state in states:
+            for name, row in state.settled_rows().items():
+                mine = told[name.decode()]
+                assert {key: mine[key] for key in as_dict(row)} == as_dict(row)
 
     driver = Driver(partitions=deployment.config.ledger_partitions, app_id=deployment.config.app_id)
     driver.pipelines = [
