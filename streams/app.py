@@ -25,7 +25,7 @@ from streams.ingest import Ingest
 from streams.judge import Customers, Judge
 from streams.logs import set_up_logging
 from streams.metrics import Metrics
-from streams.rights import missing, rights
+from streams.rights import missing, rights, shadow_rights
 from streams.topics import TIMEOUT_S, BrokerUnreachable, TopicError, TopicInfo, check, connected, describe
 from streams.transport import Consumer, Transport, Whole
 from streams.warmup import warm
@@ -150,7 +150,7 @@ def create_app(config: Config, policy: Policy | None = None, metrics: Metrics | 
         worker_redirect_stdouts=False,
     )
     app.config = config
-    app.judge = Judge(config, metrics)
+    app.judge = Judge(config, metrics, None if config.shadow_of is None else policy)
     app.ingest = Ingest(config, policy, metrics, app.judge.passed_ms)
     app.customers = app.judge.customers
     app.figures = Figures(metrics, app.judge)
@@ -161,19 +161,10 @@ def create_app(config: Config, policy: Policy | None = None, metrics: Metrics | 
 def _agents(app: App) -> None:
     """One agent over both sources, one over the ledger, and the gauges. None raises: a doubt ends the process."""
     names = app.config.topics
-    sources = app.topic(names.support_calls, names.purchases, schema=Whole(), value_serializer="raw")
     ledger = app.topic(names.ledger, schema=Whole(), value_serializer="raw")
 
-    @app.agent(sources, name="whaleline-ingest")
-    async def ingest(stream: Any) -> None:
-        async for event in stream.noack().events():
-            if event.message.generation_id != app.consumer_generation_id:
-                continue  # read for an older assignment; it is read again where it is still ours
-            try:
-                app.ingest.hear(event.message.tp, event.value)
-            except Exception as error:
-                tp = event.message.tp
-                stop_now(Exit.POISON, f"{tp.topic}/{tp.partition}: taking in raised {type(error).__name__}.")
+    if app.config.shadow_of is None:  # a shadow takes nothing in
+        _takes_in(app)
 
     @app.agent(ledger, name="whaleline-judge")
     async def judge(stream: Any) -> None:
@@ -189,6 +180,22 @@ def _agents(app: App) -> None:
         app.figures.turn()
 
     app.timer(EVERY_S, name="whaleline-figures")(figures)
+
+
+def _takes_in(app: App) -> None:
+    names = app.config.topics
+    sources = app.topic(names.support_calls, names.purchases, schema=Whole(), value_serializer="raw")
+
+    @app.agent(sources, name="whaleline-ingest")
+    async def ingest(stream: Any) -> None:
+        async for event in stream.noack().events():
+            if event.message.generation_id != app.consumer_generation_id:
+                continue  # read for an older assignment; it is read again where it is still ours
+            try:
+                app.ingest.hear(event.message.tp, event.value)
+            except Exception as error:
+                tp = event.message.tp
+                stop_now(Exit.POISON, f"{tp.topic}/{tp.partition}: taking in raised {type(error).__name__}.")
 
 
 def load_policy(config: Config) -> Policy:
@@ -229,7 +236,10 @@ def _rights_lacking(config: Config) -> list[str]:
     if config.embedded_broker:
         return []  # it knows of none
     with connected(config.broker, TIMEOUT_S, client_of(config)) as ask:
-        return missing(ask, rights(config.topics, config.app_id)["worker"])
+        wanted = rights(config.topics, config.app_id)["worker"]
+        if config.shadow_of is not None:
+            wanted = shadow_rights(config.shadow_of.topics, config.topics, config.app_id)
+        return missing(ask, wanted)
 
 
 class Worker(faust.Worker):

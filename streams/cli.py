@@ -32,6 +32,7 @@ from streams.cli_parts import (
     read_policy,
 )
 from streams.cli_privacy import export
+from streams.cli_shadow import shadow
 from streams.cli_watch import canary, doctor, simulate, stress
 
 PROGRESS_S = 0.2
@@ -279,7 +280,7 @@ def fit(
 
 
 BENCH, FLOOR, WATCH = (
-    (archive, backtest, explain, import_tables),
+    (archive, backtest, explain, import_tables, shadow),
     (desk, labels, notify),
     (canary, doctor, simulate, stress),
 )

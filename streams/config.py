@@ -170,6 +170,8 @@ class Config:
     log_style: str = "auto"
     embedded_broker: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)
+    shadow_of: "Config | None" = None
+    """The live deployment, of a shadow's configuration (``streams.shadow``); no setting says it."""
 
     def show(self) -> list[Shown]:
         """Every setting in force, with the file or environment variable that set it."""
@@ -181,8 +183,10 @@ class Config:
         return shown
 
     def plan(self) -> list[TopicPlan]:
-        """The topics this deployment lives on."""
-        return plan(self.topics, self.ledger_partitions, self.source_partitions, self.replication)
+        """The topics this deployment lives on; of a shadow, those it writes."""
+        every = plan(self.topics, self.ledger_partitions, self.source_partitions, self.replication)
+        theirs = () if self.shadow_of is None else self.shadow_of.plan()
+        return [one for one in every if one not in theirs]
 
 
 def load(path: str | Path | None, environment: Mapping[str, str]) -> Config:

@@ -21,7 +21,9 @@ from faust.types import TP
 
 from schemas.alerts import Incident
 from schemas.insights import Insight
+from schemas.policy import Policy
 from schemas.state import LayoutError
+from streams import shadow
 from streams.clock import monotonic_s, now_ms
 from streams.config import Config
 from streams.connection import aiokafka_of
@@ -29,7 +31,7 @@ from streams.exits import Exit, stop_now
 from streams.metrics import Metrics
 from streams.outbox import Fenced, NotPublished, Outbox, Publication
 from streams.outcome import Outcome, newest
-from streams.pipeline import HoleError, Pipeline, Record, RestoreError
+from streams.pipeline import HoleError, Pipeline, Record, RestoreError, under
 from streams.restore import RestoreStuck, restore
 from streams.transport import Chunk, Consumer
 
@@ -87,7 +89,9 @@ class Customers(Mapping[str, Any]):
 class Judge:
     """All ledger partitions of this worker; lives on the event loop."""
 
-    def __init__(self, config: Config, metrics: Metrics) -> None:
+    def __init__(self, config: Config, metrics: Metrics, policy: Policy | None = None) -> None:
+        """``policy`` is a shadow's, which the ledger's do not touch."""
+        self._policy = policy
         self._config = config
         self._metrics = metrics
         self._topic = config.topics.ledger
@@ -122,7 +126,8 @@ class Judge:
                 await self._begin(partition, one)
 
     def _pipeline(self, partition: int) -> Pipeline:
-        return Pipeline(self._config.app_id, partition, self._config.ledger_partitions, self._ledger)
+        told = self._config.shadow_of or self._config  # a shadow's alerts have the ids of the live ones
+        return Pipeline(told.app_id, partition, self._config.ledger_partitions, self._ledger)
 
     def _outbox(self, partition: int) -> Outbox:
         assert self._ledger is not None
@@ -175,15 +180,15 @@ class Judge:
         begun, config, nonce = monotonic_s(), self._config, secrets.token_bytes(16)
         try:
             await one.outbox.open(nonce)
-            count = await restore(
-                aiokafka_of(config),
-                config.topics.customers,
-                partition,
-                nonce,
-                one.pipeline,
-                check_crcs=not config.embedded_broker,
-                tell=partial(self._metrics.restoring, partition),
-            )
+            count = await self._restore(partition, one, nonce)
+            if self._policy is not None:
+                if one.pipeline.policy is None:
+                    copied = await shadow.copy(config, partition, one.outbox)
+                    log.info("ledger partition %d: %d records copied from the live state", partition, copied)
+                    one.pipeline, nonce = self._pipeline(partition), secrets.token_bytes(16)
+                    await one.outbox.prove(nonce)
+                    count = await self._restore(partition, one, nonce)
+                one.pipeline.rule_by(self._policy)
         except (Fenced, NotPublished, RestoreError, LayoutError, RestoreStuck) as error:
             stop_now(_restore_exit(error), f"Ledger partition {partition} cannot be taken over: {error}.")
         except (LookupError, TypeError, ValueError, msgpack.UnpackException) as error:
@@ -200,6 +205,17 @@ class Judge:
         log.info(
             "ledger partition %d: %d records restored in %.2f s, reading on at offset %d",
             *(partition, count, seconds, one.pipeline.next_offset),
+        )
+
+    async def _restore(self, partition: int, one: Owned, nonce: bytes) -> int:
+        return await restore(
+            aiokafka_of(self._config),
+            self._config.topics.customers,
+            partition,
+            nonce,
+            one.pipeline,
+            check_crcs=not self._config.embedded_broker,
+            tell=partial(self._metrics.restoring, partition),
         )
 
     async def _begin(self, partition: int, one: Owned) -> None:
@@ -263,7 +279,8 @@ class Judge:
         begun = monotonic_s()
         append_ms = record.timestamp if record.timestamp_type == LOG_APPEND_TIME else None
         try:
-            outcome = one.pipeline.step(Record(record.offset, append_ms, record.value))
+            value = record.value if self._policy is None else under(self._policy, record.value)
+            outcome = one.pipeline.step(Record(record.offset, append_ms, value))
         except HoleError as error:
             stop_now(Exit.MISSING, f"{self._topic}/{partition}: {error}.")
         except Exception as error:

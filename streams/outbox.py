@@ -97,6 +97,10 @@ class Outbox:
         except Exception as error:
             raise NotPublished(f"{self.transactional_id} cannot be opened: {type(error).__name__}") from error
         # A transaction cannot begin before the coordinator has given us an epoch above all others.
+        await self.prove(nonce)
+
+    async def prove(self, nonce: bytes) -> None:
+        """Commit ``nonce``: whoever reads until it has read everything before it. Raises as ``publish`` does."""
         await self.publish(Publication([(NONCE_KEY, nonce)]))
 
     async def publish(self, what: Publication) -> None:

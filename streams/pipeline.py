@@ -15,7 +15,7 @@ from kernels.settle import settle
 from schemas import policy as policies
 from schemas import state
 from schemas.alerts import Alert, DeadLetter, Incident
-from schemas.block import Block, BlockError, Entry, Source, decode, decode_control, is_control
+from schemas.block import Block, BlockError, Entry, Source, decode, decode_control, is_control, policy_entry
 from schemas.codec import encode
 from schemas.codes import Change, Channel, Control, Machine, Reason
 from schemas.events import FIELD, Type
@@ -36,7 +36,7 @@ MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 CROSSINGS_ROOM = 64
 ROW_KEY = b"c"
-__all__ = ["HoleError", "Outcome", "Pipeline", "Record", "RestoreError", "Snapshot"]
+__all__ = ["HoleError", "Outcome", "Pipeline", "Record", "RestoreError", "Snapshot", "under"]
 
 
 class Record(NamedTuple):
@@ -188,11 +188,17 @@ class Pipeline:
                     "raise its version to make it count"
                 )
             return
+        self.rule_by(offered)
+
+    def rule_by(self, policy: policies.Policy) -> None:
+        """Judge by this policy from here on, whatever version it has; the caller keeps others out (``under``)."""
+        if self.policy is not None and self.policy.toml == policy.toml:
+            return
         if self.policy is not None and self.last_tick_ms >= 0:
             for slot in range(len(self.arena)):
                 settle(self.arena.rows[slot], self.last_tick_ms // DAY_MS, self.policy.record[0])
                 self.arena.dirty[slot] = 1
-        self.policy = offered
+        self.policy = policy
         self.arena.forget()
 
     def _rules(self) -> policies.Policy:
@@ -363,6 +369,15 @@ class Pipeline:
         slots = np.flatnonzero(self.arena.rows["day"][: len(self.arena)] != state.NEVER)
         rows = self.settled(slots)
         return {self.arena.customer(slot): rows[at : at + 1] for at, slot in enumerate(slots.tolist())}
+
+
+def under(policy: policies.Policy, value: bytes) -> bytes:
+    """A ledger record, or ``policy`` where it brings one; told again, a policy changes nothing."""
+    try:
+        told = is_control(value) and decode_control(value).control is Control.POLICY
+    except BlockError:
+        return value  # the judge says what is wrong with it, and where
+    return policy_entry(policy.toml, policy.version) if told else value
 
 
 def _urgency(one: alerts.Crossed) -> tuple[int, str, int]:

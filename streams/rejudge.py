@@ -15,9 +15,8 @@ import numpy as np
 
 from kernels.merge import FOREVER, HOUR_MS
 from schemas.alerts import DeadLetter
-from schemas.block import BlockError, Source, decode_control, is_control, policy_entry
+from schemas.block import BlockError, Source, is_control
 from schemas.codec import Reject
-from schemas.codes import Control
 from schemas.events import TS_MAX_MS
 from schemas.lexicon import PURCHASES, SUPPORT
 from schemas.policy import Policy, parse
@@ -26,7 +25,7 @@ from streams.intake import Clock, Intake, opening
 from streams.ledgerfile import Frame
 from streams.outcome import Outcome
 from streams.payloads import AT_ONCE, Chunk, chunks
-from streams.pipeline import HoleError, Pipeline, Record
+from streams.pipeline import HoleError, Pipeline, Record, under
 from streams.recorded import is_recorded, read
 
 CALLS = Source(UUID("5c1f0f3e-6a62-5d0c-8d57-0f7a5a8d0001"), 0)
@@ -135,18 +134,9 @@ def _judge_frames(
         done += len(frame.value)
         progress(done)
         if _within(judge.name, frame, as_of_ms) and judge.share.has(frame.partition):
-            value = frame.value if policy is None else _under(policy, frame.value)
+            value = frame.value if policy is None else under(policy, frame.value)
             judge.judge(frame.partition, Record(frame.offset, frame.append_ms, value))
         judge.write()
-
-
-def _under(policy: Policy, value: bytes) -> bytes:
-    """The record, or ``policy`` where it brings one; told again, a policy changes nothing."""
-    try:
-        told = is_control(value) and decode_control(value).control is Control.POLICY
-    except BlockError:
-        return value  # the judge says what is wrong with it, and where
-    return policy_entry(policy.toml, policy.version) if told else value
 
 
 def _within(name: str, frame: Frame, as_of_ms: int | None) -> bool:

@@ -5,7 +5,7 @@ Kafka gives Describe with Read and with Write, so it stands here only where noth
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from kafka import errors
@@ -74,6 +74,19 @@ def rights(names: TopicNames, app_id: str) -> dict[str, tuple[Right, ...]]:
         "operator": (*_of_topics(operator), *look),
         "scaler": (Right("topic", names.ledger, ("Describe",)), look[0]),
     }
+
+
+def shadow_rights(live: TopicNames, own: TopicNames, app_id: str) -> tuple[Right, ...]:
+    """The rights of a shadow: it reads the ledger and the live state, and writes to topics of its own."""
+    mine = {name for role, name in asdict(own).items() if name != getattr(live, role)}
+    topics = {
+        **_each((live.support_calls, live.purchases), "Describe"),
+        **_each((live.ledger, live.customers), "Read"),
+        **_each(sorted(mine), "Write", "DescribeConfigs"),
+        own.customers: ("Read", "Write", "DescribeConfigs"),
+    }
+    group = Right("group", app_id, ("Read",))
+    return (*_of_topics(topics), group, Right("transactional-id", f"{app_id}-judge-", ("Write",), prefixed=True))
 
 
 def _each(topics: Iterable[str], *operations: str) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -67,13 +67,15 @@ class Deployment:
                 worker.kill()
                 worker.wait()
 
-    def start(self, module: str = "streams.cli", **environment: str) -> subprocess.Popen[bytes]:
-        """Start one more worker, of another ``module`` or with a larger environment where a test wants one."""
+    def start(
+        self, module: str = "streams.cli", command: Sequence[str] = ("worker",), **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """Start one more worker, of another ``module``, ``command`` or environment where a test wants one."""
         log = (self._logs / f"worker-{len(self.workers)}.log").open("wb")
         kept = {key: value for key, value in os.environ.items() if not key.startswith("WHALELINE_")}
         with log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", module, "worker"],
+                [sys.executable, "-m", module, *command],
                 env={**kept, "PYTHONPATH": str(ROOT), **self.environment, **environment},
                 cwd=self._logs,
                 stdout=log,

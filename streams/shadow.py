@@ -1,0 +1,120 @@
+"""A second policy judged live beside the first: on the same ledger, with topics and a group of its own.
+
+A shadow is a worker that takes nothing in: its judge reads the live ledger under the shadow's policy, and
+publishes to topics named as the live ones with ``shadow-`` before them. Alert ids are those that the live judge
+would give. It begins where the live judge stands: its first state is a copy of the live one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgpack
+
+from schemas.codes import Change
+from streams.config import Config
+from streams.connection import client_of
+from streams.memory import Position
+from streams.outbox import NONCE_KEY, Outbox, Publication
+from streams.reading import reading
+
+log = logging.getLogger("whaleline")
+
+BEFORE = "shadow-"
+OWN = ("customers", "alerts", "holds", "insights", "alerts_held", "incidents", "dead_letters")
+"""The topics that a shadow writes; all others are the live ones."""
+
+COPY_BYTES = 8 << 20
+"""What one transaction copies, so that none takes too long."""
+
+
+def shadow_of(config: Config, policy: str) -> Config:
+    """The configuration of a shadow beside this one, under the policy in a file."""
+    named = {role: BEFORE + getattr(config.topics, role) for role in OWN}
+    return replace(
+        config,
+        app_id=BEFORE + config.app_id,
+        topics=replace(config.topics, **named),
+        policy=policy,
+        instance_id=BEFORE + config.instance_id if config.instance_id else "",
+        shadow_of=config,
+    )
+
+
+async def copy(config: Config, partition: int, outbox: Outbox) -> int:
+    """Give a shadow the live judge's state of a partition; return how many records that is, 0 where there is none.
+
+    The position comes last and is what makes the copy whole: one that was cut short is made again.
+    """
+    live = config.shadow_of
+    assert live is not None
+    records = await asyncio.to_thread(_latest, live, partition)
+    position = records.pop(Position.KEY, None)
+    if position is None:
+        return 0
+    for some in _cut(records):
+        await outbox.publish(Publication(some))
+    await outbox.publish(Publication([(Position.KEY, position)]))
+    return len(records) + 1
+
+
+def _latest(config: Config, partition: int) -> dict[bytes, bytes]:
+    """The last committed value of each key of a customers partition, in the order of their records."""
+    found: dict[bytes, bytes] = {}
+    topic = config.topics.customers
+    with reading(config.broker, topic, only=partition, **client_of(config)) as (_, messages):
+        for _, message in messages:
+            if message.key is None or message.key == NONCE_KEY:
+                continue
+            found.pop(message.key, None)
+            if message.value is not None:
+                found[message.key] = message.value
+    return found
+
+
+def _cut(records: Mapping[bytes, bytes]) -> Iterable[list[tuple[bytes, bytes]]]:
+    some: list[tuple[bytes, bytes]] = []
+    size = 0
+    for key, value in records.items():
+        some.append((key, value))
+        size += len(key) + len(value)
+        if size >= COPY_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Of one kind of alert, who was entered by which of the two."""
+
+    kind: str
+    both: tuple[str, ...]
+    only_live: tuple[str, ...]
+    only_shadow: tuple[str, ...]
+
+
+def beside(config: Config, since_ms: int) -> list[Beside]:
+    """Who was entered since then, live and by the shadow of this configuration; raises ``TopicError``."""
+    shadow = shadow_of(config, "")
+    live, other = (_entered(config, name, since_ms) for name in (config.topics.alerts, shadow.topics.alerts))
+    found = []
+    for kind in sorted({kind for kind, _ in live | other}):
+        mine, theirs = ({one for was, one in entered if was == kind} for entered in (live, other))
+        found.append(
+            Beside(kind, *(tuple(sorted(some)) for some in (mine & theirs, mine - theirs, theirs - mine)))
+        )
+    return found
+
+
+def _entered(config: Config, topic: str, since_ms: int) -> set[tuple[str, str]]:
+    found = set()
+    with reading(config.broker, topic, **client_of(config)) as (_, messages):
+        for _, message in messages:
+            told: dict[str, Any] = msgpack.unpackb(message.value)
+            if told["ts_ms"] >= since_ms and told["kind"].endswith(f"_{Change.ENTERED.name.lower()}"):
+                found.add((told["kind"].removesuffix("_entered"), told["customer_id"]))
+    return found
