@@ -22,9 +22,10 @@ from streams.desk.action import Action, ActionError
 from streams.desk.rows import Rows
 from streams.dlq import Letter
 from streams.dlq import read as read_letters
+from streams.fields import fields_at
 from streams.intake import ledger_partition
 from streams.keeping import Keeping, keeping
-from streams.pipeline import ROW_KEY, fields_at
+from streams.pipeline import ROW_KEY
 from streams.reading import reading
 from streams.shelf import Shelf
 

@@ -14,16 +14,15 @@ from kernels import admit, judge
 from kernels.settle import settle
 from schemas import policy as policies
 from schemas import state
-from schemas.alerts import Alert, DeadLetter, Incident
+from schemas.alerts import Alert, Incident
 from schemas.block import Block, BlockError, Entry, Source, decode, decode_control, is_control, policy_entry
-from schemas.codec import encode
-from schemas.codes import Change, Channel, Control, Machine, Reason
-from schemas.events import FIELD, Type
+from schemas.codes import Change, Channel, Control, Machine
 from schemas.waiting import Sheaf
 from streams import alerts
 from streams.arena import Arena, Customers, copied
 from streams.breaker import Breaker
 from streams.canaries import answer, of_canaries
+from streams.fields import refusal
 from streams.memory import OF_THE_STATE, Position, Recent, RestoreError, Snapshot
 from streams.names import Names
 from streams.opened import open_block
@@ -223,7 +222,7 @@ class Pipeline:
         if counts[admit.FUTURE]:
             whole = decode(value)
             assert isinstance(whole, Block)
-            outcome.refused += [_refusal(whole, i) for i in np.flatnonzero(verdict == admit.FUTURE).tolist()]
+            outcome.refused += [refusal(whole, i) for i in np.flatnonzero(verdict == admit.FUTURE).tolist()]
         admitted = verdict == admit.ADMITTED
         canary = of_canaries(value)
         if canary is not None:
@@ -382,31 +381,3 @@ def under(policy: policies.Policy, value: bytes) -> bytes:
 
 def _urgency(one: alerts.Crossed) -> tuple[int, str, int]:
     return -int(one.crossing["savable_cents"]), one.customer, int(one.crossing["machine"])
-
-
-def fields_at(block: Block, at: int) -> dict[str, Any]:
-    """Event ``at`` of a block as the wire's fields."""
-    fields: dict[str, Any] = {}
-    for name, column in block.columns.items():
-        one, value = FIELD[name], int(column[at])
-        if value == one.absent:
-            continue
-        if one.type is Type.TEXT:
-            fields[name] = block.text(value).decode()
-        elif one.type is Type.CODE and one.codes is not None:
-            fields[name] = one.codes(value).name.lower()
-        else:
-            fields[name] = value == 2 if one.type is Type.BOOLEAN else value
-            if one.type is Type.RATIO:
-                fields[name] = value / 1_000_000
-    return fields
-
-
-def _refusal(block: Block, at: int) -> DeadLetter:
-    """A dead letter for an event of the future; its value is the event as accepted, written anew."""
-    fields = fields_at(block, at)
-    source = block.sources[int(block.source[at])]
-    detail = "field ts_ms lies further ahead of the ledger's clock than the policy allows"
-    key = str(fields["customer_id"]).encode()
-    place = (str(source.topic), source.partition, int(block.offset[at]))
-    return DeadLetter(Reason.FUTURE.name.lower(), detail, "", *place, key, encode(fields))

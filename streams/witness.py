@@ -20,10 +20,11 @@ from schemas.codes import ALERT_NAMES, STATE_NAMES, Machine
 from schemas.events import DAY_MS
 from schemas.policy import Policy
 from streams import clearpath
+from streams.fields import fields_at
 from streams.intake import ledger_partition
 from streams.opened import open_block
 from streams.outcome import Outcome
-from streams.pipeline import Pipeline, Record, fields_at
+from streams.pipeline import Pipeline, Record
 from streams.rejudge import Judge, judge_file
 
 OUT, WAITS, HELD = "went out", "waits an hour before it goes out", "is held by an incident"

@@ -17,8 +17,9 @@ from streams import archive, ledgerfile
 from streams.archive import About
 from streams.config import load
 from streams.embedded import EmbeddedBroker
+from streams.fields import fields_at
 from streams.ledgerfile import FileError, Frame, Head
-from streams.pipeline import Pipeline, Record, fields_at
+from streams.pipeline import Pipeline, Record
 from streams.replay import Outputs, Summary, run_replay
 from tests.command import stories_file, whaleline
 from tests.driver import DAY, HOUR, Driver, feed
