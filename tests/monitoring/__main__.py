@@ -207,6 +207,9 @@ def check(say: Callable[[str], None]) -> None:
             deployment.start()
         jobs = {"whaleline": ports[:2], "whaleline-canary": ports[2:3], "whaleline-notify": ports[3:]}
         watchers = stack.enter_context(Watchers(home, jobs))
+        # What is measured begins when all of it works: an answer that waited for a worker to start is late.
+        until("both answering", watchers.ready, 30)
+        until("judging", lambda: watchers.query("sum(whaleline_partitions_ready) == 3"), 60, deployment.log)
         for command in (["canary", "--every", "1s"], ["notify", "run", targets(home, watchers.receiver.url)]):
             process = beside(deployment, home, ports[2 + (command[0] == "notify")], *command)
             stack.callback(process.wait)
@@ -214,8 +217,6 @@ def check(say: Callable[[str], None]) -> None:
         load = Load(deployment)
         load.start()
         stack.callback(load.stop)
-        until("both answering", watchers.ready, 30)
-        until("judging", lambda: watchers.query("sum(whaleline_partitions_ready) == 3"), 60, deployment.log)
         deployment.send_bytes("support", "G", b"rubbish")
         say(f"{dashboards(watchers)} queries of {len(generate.DASHBOARDS)} dashboards return data")
         assert watchers.exemplars("whaleline_alert_seconds_bucket"), "no exemplar has arrived"
