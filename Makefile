@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench bench-worker fuzz browser eval monitoring-check deploy-check rolling-check upgrade-check chaos chaos-controls failures schedules broker lock audit sbom clean
+.PHONY: help setup demo test check bench bench-worker fuzz browser eval monitoring-check deploy-check rolling-check upgrade-check chaos chaos-controls failures schedules broker lock audit sbom docs clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -125,6 +125,7 @@ lock: $(READY) ## resolve requirements.lock and deploy/requirements.lock anew fr
 	$(LOCKING) --extra demo --extra dev --extra browser --constraint requirements.lock pyproject.toml --output-file requirements-browser.lock
 	$(LOCKING) --constraint requirements.lock pyproject.toml --output-file deploy/requirements.lock
 	$(LOCKING) tests/audit/requirements.in --output-file tests/audit/requirements.lock
+	$(LOCKING) tests/site/requirements.in --output-file tests/site/requirements.lock
 
 AUDITS := build/audit/bin/.ready
 $(AUDITS): tests/audit/requirements.lock | $(PY)
@@ -139,6 +140,15 @@ audit: $(AUDITS) ## known vulnerabilities in what the locks name (asks the packa
 sbom: $(AUDITS) ## what the image holds of Python, as build/whaleline.cdx.json (CycloneDX)
 	PYTHONWARNINGS=ignore build/audit/bin/cyclonedx-py requirements deploy/requirements.lock --pyproject pyproject.toml --output-reproducible \
 	    --output-file build/whaleline.cdx.json
+
+SITES := build/docs-tools/bin/.ready
+$(SITES): tests/site/requirements.lock | $(PY)
+	$(PY) -m venv build/docs-tools
+	build/docs-tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+docs: $(READY) $(SITES) ## the documentation as a site in build/docs/site; a warning or a dead link fails
+	$(PY) -m tests.site
 
 clean: ## remove what builds and tests leave behind (clean-venv: .venv too)
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov

@@ -49,6 +49,8 @@ NOT_OURS = {
     "deploy/requirements.lock",
     "requirements-eval.lock",
     "requirements-browser.lock",
+    "tests/audit/requirements.lock",
+    "tests/site/requirements.lock",
 }
 LINK = re.compile(r"(?<!\\)\]\(\s*<?([^)\s>]+)>?[^)]*\)")
 NOT_PROVEN = re.compile(r"\bnot (?:judged|recorded|done)|judged by nothing")
