@@ -332,3 +332,11 @@ def retire_entry(topic: UUID, author: str, reason: str) -> bytes:
 def release_entry(incident: str, author: str, reason: str) -> bytes:
     """A human's word that the alerts an incident holds back may go out."""
     return encode_control(Control.RELEASE, {"incident": incident, "author": author, "reason": reason})
+
+
+def erase_entry(customer_id: str, asked_ms: int, author: str, reason: str) -> bytes:
+    """A human's word that all that is held about a customer is forgotten; for the customer's own partition."""
+    return encode_control(
+        Control.ERASE,
+        {"customer_id": customer_id, "asked_ms": asked_ms, "author": author, "reason": reason},
+    )

@@ -347,6 +347,7 @@ class Control(IntEnum):
     PROGRESS = 3
     RETIRE = 4
     RELEASE = 5
+    ERASE = 6
 
 
 class Reason(IntEnum):

@@ -26,6 +26,7 @@ from streams.judge import Customers, Judge
 from streams.logs import set_up_logging
 from streams.metrics import Metrics
 from streams.rights import missing, rights, shadow_rights
+from streams.secret import load_key
 from streams.topics import TIMEOUT_S, BrokerUnreachable, TopicError, TopicInfo, check, connected, describe
 from streams.transport import Consumer, Transport, Whole
 from streams.warmup import warm
@@ -117,7 +118,9 @@ class App(faust.App):
             return infos
 
 
-def create_app(config: Config, policy: Policy | None = None, metrics: Metrics | None = None) -> App:
+def create_app(
+    config: Config, policy: Policy | None = None, metrics: Metrics | None = None, erasure_key: bytes | None = None
+) -> App:
     """Make the Faust app of this configuration; it neither connects nor starts anything."""
     metrics = metrics if metrics is not None else Metrics()
     policy = policy if policy is not None else load_policy(config)
@@ -150,7 +153,8 @@ def create_app(config: Config, policy: Policy | None = None, metrics: Metrics | 
         worker_redirect_stdouts=False,
     )
     app.config = config
-    app.judge = Judge(config, metrics, None if config.shadow_of is None else policy)
+    shadowed = None if config.shadow_of is None else policy
+    app.judge = Judge(config, metrics, shadowed, erasure_key)
     app.ingest = Ingest(config, policy, metrics, app.judge.passed_ms)
     app.customers = app.judge.customers
     app.figures = Figures(metrics, app.judge)
@@ -272,7 +276,7 @@ def run(config: Config) -> int:
     set_up_logging(style=config.log_style)
     metrics = Metrics()
     try:
-        policy = load_policy(config)
+        policy, erasure_key = load_policy(config), load_key(config)
         check_topics(config)
         health = Health(metrics.registry)
         server = health.serve(config.metrics_bind, config.metrics_port)
@@ -284,7 +288,7 @@ def run(config: Config) -> int:
     warm()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    app = create_app(config, policy, metrics)
+    app = create_app(config, policy, metrics, erasure_key)
     worker = Worker(app, loop=loop, quiet=True, redirect_stdouts=False, override_logging=False)
     worker.spinner = None
     worker.watchdog = Watchdog(app)

@@ -30,6 +30,7 @@ class Arena:
 
     def __init__(self) -> None:
         self._count = 0
+        self._gone: list[bytes] = []
         self._table = np.full(2 * FIRST_CAPACITY, index.FREE, np.int32)
         self._names = Room(np.uint8, FIRST_CAPACITY * FIRST_NAME_BYTES)
         self._begins = Room(np.int64, FIRST_CAPACITY + 1)
@@ -115,13 +116,42 @@ class Arena:
         slot = index.find(self._table, *self._ids(), text, 0, text.size)
         return None if slot == index.NOBODY else slot
 
-    def take_dirty(self, ledger_offset: int) -> list[tuple[bytes, bytes]]:
-        """(customer, changelog value) of each row changed since the last call."""
+    def erase(self, customer: bytes) -> int | None:
+        """Take a customer's row away; the time of their last event, None for a stranger.
+
+        The last row takes its place: slots are not what they were. It takes as long as finding all ids anew.
+        """
+        slot = self.find(customer)
+        if slot is None:
+            return None
+        last_ms, last = int(self.rows["last_event_ms"][slot]), self._count - 1
+        names, begins = self._ids()
+        texts = [bytes(names[begins[at] : begins[at + 1]]) for at in (slot, last)]
+        ends = begins[: self._count + 1].copy()
+        kept = [names[: ends[slot]], np.frombuffer(texts[1], np.uint8), names[ends[slot + 1] : ends[last]]]
+        names[: ends[-1]] = np.concatenate(
+            [*(kept if slot < last else kept[:1]), np.zeros(len(texts[0]), np.uint8)]
+        )
+        lengths = np.diff(ends)
+        lengths[slot] = lengths[last]
+        begins[1 : self._count] = np.cumsum(lengths[:last])
+        for room in (self.rows, self.memos, self.quiet, self.dirty):
+            room[slot] = room[last]
+            room[last] = 0
+        self._count = last
+        self._table[:] = index.FREE
+        index.rebuild(self._table, *self._ids(), self._count)
+        self._gone.append(customer)
+        return last_ms
+
+    def take_dirty(self, ledger_offset: int) -> list[tuple[bytes, bytes | None]]:
+        """(customer, changelog value) of each row changed since the last call; no value for one that is gone."""
         slots = np.flatnonzero(self.dirty[: len(self)])
         self.dirty[: len(self)] = 0
         head = np.frombuffer(state.head(ledger_offset), np.uint8)
         out = np.empty(min(slots.size, AT_ONCE) * (head.size + sparse.most_bytes(WORDS)), np.uint8)
-        found: list[tuple[bytes, bytes]] = []
+        gone, self._gone = self._gone, []
+        found: list[tuple[bytes, bytes | None]] = [(one, None) for one in gone if self.find(one) is None]
         for at in range(0, slots.size, AT_ONCE):
             some = slots[at : at + AT_ONCE]
             ends = np.empty(some.size, np.int64)
@@ -156,6 +186,11 @@ class Arena:
                 assert value is not None
                 self.restore(key[skip:], value)
             first = at + 1
+
+    def restored(self) -> None:
+        """Every record was given back: what was taken away among them is durable."""
+        self._gone = []
+        self.forget()
 
     def forget(self) -> None:
         """Nothing concluded of the rows is known any more: the rules are others."""

@@ -5,6 +5,7 @@ marks of its incident, or is kept. Its time is the greatest time of any tick or 
 """
 
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -170,7 +171,20 @@ class Breaker:
         self._times_ms.pop(key, None)
         for one in self._shelf.release(incident_id):
             out.alerts.append(replace(one.alert, incident_id=incident_id))
-        self._tell(replace(incident, released_ms=self._now_ms, released_by=author, released_because=reason), None)
+        # Nobody looks into it any more, so it needs no examples, and an erasure need not find them.
+        over = replace(incident, customers=(), released_ms=self._now_ms)
+        self._tell(replace(over, released_by=author, released_because=reason), None)
+
+    def forget(self, customer_id: str) -> int:
+        """An erased customer's alerts go to nobody, and no incident names them; how many alerts there were."""
+        withdrawn = self._shelf.forget(customer_id)
+        held = Counter(one.incident_id for one in withdrawn)
+        for key, incident in list(self._open.items()):
+            less = held[incident.incident_id]
+            if less or customer_id in incident.customers:
+                left = tuple(one for one in incident.customers if one != customer_id)
+                self._tell(replace(incident, count=incident.count - less, customers=left), key)
+        return len(withdrawn)
 
     def take_told(self) -> list[Incident]:
         """The incidents that changed since the last call."""

@@ -31,7 +31,7 @@ from streams.cli_parts import (
     read_config,
     read_policy,
 )
-from streams.cli_privacy import export
+from streams.cli_privacy import erase, export
 from streams.cli_shadow import shadow
 from streams.cli_watch import canary, doctor, simulate, stress
 
@@ -279,26 +279,14 @@ def fit(
         click.echo(json.dumps(counts | found.settings()))
 
 
-BENCH, FLOOR, WATCH = (
+BENCH, FLOOR, WATCH, PRIVACY = (
     (archive, backtest, explain, import_tables, shadow),
     (desk, labels, notify),
     (canary, doctor, simulate, stress),
+    (erase, export),
 )
-for group in (
-    topics,
-    policy,
-    config,
-    ledger,
-    incidents,
-    dlq,
-    export,
-    curve,
-    problems,
-    win_back,
-    *BENCH,
-    *FLOOR,
-    *WATCH,
-):
+ADMIN = (topics, policy, config, ledger, incidents, dlq)
+for group in (*ADMIN, curve, problems, win_back, *BENCH, *FLOOR, *WATCH, *PRIVACY):
     main.add_command(group)
 
 

@@ -127,6 +127,7 @@ RULES: dict[str, Rule] = {
     "desk_port": _whole(0, 65_535),
     "desk_access": _text(r"[^\0\n]{0,1000}", "the path of a file, or empty for this machine alone"),
     "desk_budget": _whole(1, 500),
+    "erasure_key": _text(r"[^\0\n]{0,1000}", "the path of a file, or empty where nobody is ever erased"),
     "log_style": _words("auto", "lines", "json"),
     "embedded_broker": _switch(),
 }
@@ -167,6 +168,7 @@ class Config:
     desk_port: int = 8080
     desk_access: str = ""
     desk_budget: int = 30
+    erasure_key: str = ""
     log_style: str = "auto"
     embedded_broker: bool = False
     origins: Mapping[str, str] = field(default_factory=dict)

@@ -11,8 +11,9 @@ from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
 from schemas.alerts import Alert, DeadLetter, Hold, Incident
-from schemas.block import Source, release_entry
+from schemas.block import Source, erase_entry, release_entry
 from schemas.codec import encode
+from schemas.erasures import Receipt
 from schemas.policy import parse
 from streams.arena import as_dict
 from streams.intake import Clock, Intake, SourceRecord, ledger_partition, opening
@@ -39,11 +40,12 @@ class Driver:
     check_future: bool = True
     grace_ms: int = 5_000
     ledger: list[list[Record]] = field(default_factory=list)
-    changelog: list[list[tuple[bytes, bytes]]] = field(default_factory=list)
+    changelog: list[list[tuple[bytes, bytes | None]]] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     held: list[Alert] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
     insights: dict[bytes, bytes | None] = field(default_factory=dict)
     refused: list[DeadLetter] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -140,7 +142,9 @@ class Driver:
                 for outcome in outcomes:
                     self.alerts += outcome.alerts
                     self.held += outcome.held
-                    self.holds += outcome.holds
+                    gone = set(outcome.forgotten)
+                    self.holds = [one for one in self.holds if one.customer_id not in gone] + outcome.holds
+                    self.receipts += outcome.receipts
                     self.insights.update(outcome.insights)
                 self.incidents += newest(one for outcome in outcomes for one in outcome.incidents)
 
@@ -148,6 +152,12 @@ class Driver:
         """A person lets an incident's alerts go; what then goes out."""
         partition = next(one.partition for one in self.incidents if one.incident_id == incident_id)
         self._append([(partition, release_entry(incident_id, author, reason))])
+        return self.run()
+
+    def erase(self, customer: str = "C1", author: str = "dpo", reason: str = "asked for it") -> list[Alert]:
+        """A person has a customer forgotten; the alerts that it led to, which are none."""
+        entry = erase_entry(customer, self.now_ms, author, reason)
+        self._append([(ledger_partition(customer, self.partitions), entry)])
         return self.run()
 
     def latest(self) -> dict[str, Incident]:
@@ -180,8 +190,8 @@ class Driver:
         self.pipelines = [Pipeline(self.app_id, at, self.partitions) for at in range(self.partitions)]
         self._unpublished: list[list[Outcome]] = [[] for _ in range(self.partitions)]
         for pipeline, log in zip(self.pipelines, self.changelog, strict=True):
-            for key, value in log:
-                pipeline.restore(key, value)
+            for key, kept in log:
+                pipeline.restore(key, kept)
             pipeline.restored()
 
     def row(self, customer: str = "C1") -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from schemas.alerts import DeadLetter
-from schemas.block import Block
+from schemas.block import Block, decode
 from schemas.codec import encode
 from schemas.codes import Reason
 from schemas.events import FIELD, Type
@@ -27,7 +30,14 @@ def fields_at(block: Block, at: int) -> dict[str, Any]:
     return fields
 
 
-def refusal(block: Block, at: int) -> DeadLetter:
+def refusals(value: bytes, refused: NDArray[np.bool_]) -> list[DeadLetter]:
+    """Dead letters for those events of a block that lie too far ahead."""
+    block = decode(value)
+    assert isinstance(block, Block)
+    return [_refusal(block, at) for at in np.flatnonzero(refused).tolist()]
+
+
+def _refusal(block: Block, at: int) -> DeadLetter:
     """A dead letter for an event of the future; its value is the event as accepted, written anew."""
     fields = fields_at(block, at)
     source = block.sources[int(block.source[at])]

@@ -7,6 +7,7 @@ it needs the workers' right to read each topic.
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,13 +79,13 @@ def look(config: Config, customer_id: str, progress: Progress = lambda steps: No
         ("holds", _take_holds(held)),
         ("incidents", _Latest(held.incidents, lambda said: customer_id in said["customers"])),
         ("insights", _take_win_back(held)),
-        ("desk_actions", _take_actions(held)),
+        ("desk_actions", _Actions(held)),
     ):
         topic = getattr(config.topics, role)
         with reading(config.broker, topic, only=held.partition, **client) as (_, messages):
             for _, message in messages:
                 take(message)
-        if isinstance(take, _Customers | _Latest):
+        if isinstance(take, _Customers | _Latest | _Actions):
             take.end()
         progress(1)
     letters = read_letters(config, **client)
@@ -200,16 +201,22 @@ def _take_win_back(held: Held) -> Callable[[Any], None]:
     return take
 
 
-def _take_actions(held: Held) -> Callable[[Any], None]:
-    def take(message: Any) -> None:
-        try:
-            action = Action.of(message.value or b"")
-        except ActionError:
-            return
-        if action.customer_id == held.customer_id:
-            held.actions.append(action)
+class _Actions:
+    """What people did, but for what was taken away again."""
 
-    return take
+    def __init__(self, held: Held) -> None:
+        self._held, self._found = held, dict[bytes, Action]()
+
+    def __call__(self, message: Any) -> None:
+        key = message.key or b""
+        self._found.pop(key, None)
+        with suppress(ActionError):
+            action = Action.of(message.value or b"")
+            if action.customer_id == self._held.customer_id:
+                self._found[key] = action
+
+    def end(self) -> None:
+        self._held.actions = list(self._found.values())
 
 
 def as_map(held: Held) -> dict[str, Any]:

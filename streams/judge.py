@@ -28,9 +28,10 @@ from streams.clock import monotonic_s, now_ms
 from streams.config import Config
 from streams.connection import aiokafka_of
 from streams.exits import Exit, stop_now
+from streams.markers import MarkersError
 from streams.metrics import Metrics
 from streams.outbox import Fenced, NotPublished, Outbox, Publication
-from streams.outcome import Outcome, newest
+from streams.outcome import Outcome, hold_records, newest
 from streams.pipeline import HoleError, Pipeline, Record, RestoreError, under
 from streams.restore import RestoreStuck, restore
 from streams.transport import Chunk, Consumer
@@ -89,10 +90,14 @@ class Customers(Mapping[str, Any]):
 class Judge:
     """All ledger partitions of this worker; lives on the event loop."""
 
-    def __init__(self, config: Config, metrics: Metrics, policy: Policy | None = None) -> None:
+    def __init__(
+        self, config: Config, metrics: Metrics, policy: Policy | None = None, erasure_key: bytes | None = None
+    ) -> None:
         """``policy`` is a shadow's, which the ledger's do not touch."""
-        self._policy = policy
-        self._config = config
+        self._policy, self._erasure_key = policy, erasure_key
+        self._config, names = config, config.topics
+        by_hand = () if config.shadow_of is not None else (names.desk_actions,)
+        self._quiet = (names.holds, names.incidents, names.erasures, *by_hand)
         self._metrics = metrics
         self._topic = config.topics.ledger
         self._ledger: UUID | None = None
@@ -126,8 +131,9 @@ class Judge:
                 await self._begin(partition, one)
 
     def _pipeline(self, partition: int) -> Pipeline:
-        told = self._config.shadow_of or self._config  # a shadow's alerts have the ids of the live ones
-        return Pipeline(told.app_id, partition, self._config.ledger_partitions, self._ledger)
+        config = self._config
+        told = config.shadow_of or config  # a shadow's alerts have the ids of the live ones
+        return Pipeline(told.app_id, partition, config.ledger_partitions, self._ledger, self._erasure_key)
 
     def _outbox(self, partition: int) -> Outbox:
         assert self._ledger is not None
@@ -189,7 +195,7 @@ class Judge:
                     await one.outbox.prove(nonce)
                     count = await self._restore(partition, one, nonce)
                 one.pipeline.rule_by(self._policy)
-        except (Fenced, NotPublished, RestoreError, LayoutError, RestoreStuck) as error:
+        except (Fenced, NotPublished, RestoreError, LayoutError, RestoreStuck, MarkersError) as error:
             stop_now(_restore_exit(error), f"Ledger partition {partition} cannot be taken over: {error}.")
         except (LookupError, TypeError, ValueError, msgpack.UnpackException) as error:
             kind = type(error).__name__
@@ -283,6 +289,8 @@ class Judge:
             outcome = one.pipeline.step(Record(record.offset, append_ms, value))
         except HoleError as error:
             stop_now(Exit.MISSING, f"{self._topic}/{partition}: {error}.")
+        except MarkersError as error:
+            stop_now(Exit.CONFIGURATION, f"{self._topic}/{partition}: {error}.")
         except Exception as error:
             stop_now(Exit.POISON, f"{self._topic}/{partition} at offset {record.offset}: {type(error).__name__}.")
         self._metrics.judged(outcome, monotonic_s() - begun, now_ms())
@@ -324,10 +332,12 @@ class Judge:
                 snapshot.records,
                 [alert for outcome in outcomes for alert in outcome.alerts],
                 [letter for outcome in outcomes for letter in outcome.refused],
-                [hold for outcome in outcomes for hold in outcome.holds],
+                hold_records(outcomes),
                 [alert for outcome in outcomes for alert in outcome.held],
                 newest(incident for outcome in outcomes for incident in outcome.incidents),
                 insights + [answer for outcome in outcomes for answer in outcome.answers],
+                [receipt for outcome in outcomes for receipt in outcome.receipts],
+                self._quiet if any(outcome.rolls for outcome in outcomes) else (),
             )
             begun = monotonic_s()
             try:
@@ -357,6 +367,8 @@ def _restore_exit(error: Exception) -> Exit:
         return Exit.FENCED
     if isinstance(error, NotPublished):
         return Exit.WRITE_FAILED
+    if isinstance(error, MarkersError):
+        return Exit.CONFIGURATION
     if isinstance(error, LayoutError):
         return Exit.NEWER_LAYOUT
     return Exit.STUCK if isinstance(error, RestoreStuck) else Exit.MISSING

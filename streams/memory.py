@@ -20,8 +20,8 @@ from streams.ticking import Ticking
 RING = 65_536
 SEGMENT = 256
 MANY_SOURCES = 64
-OF_THE_STATE = (b"c", b"r", b"t", b"g", b"b", b"k")
-"""First letters of the keys that a position covers: rows, recent ids, names, the survey, breaker and shelf.
+OF_THE_STATE = (b"c", b"r", b"t", b"g", b"b", b"k", b"e")
+"""First letters of the keys that a position covers: rows, recent ids, names, survey, breaker, shelf and markers.
 
 Not the nonce of a new owner: it proves the end of a changelog and is no part of the state.
 """
@@ -32,9 +32,9 @@ class RestoreError(RuntimeError):
 
 
 class Snapshot(NamedTuple):
-    """Changelog records (key, value) to publish together, the position last."""
+    """Changelog records (key, value) to publish together, the position last; a row without a value is gone."""
 
-    records: list[tuple[bytes, bytes]]
+    records: list[tuple[bytes, bytes | None]]
 
 
 class Recent:

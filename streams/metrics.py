@@ -43,7 +43,7 @@ class Metrics:
             self.held.labels(kind, change)
         for kind in ALERT_NAMES.values():
             self.alert_seconds.labels(kind)
-        for outcome in ("applied", "redelivered", "repeated", "future"):
+        for outcome in ("applied", "redelivered", "repeated", "future", "erased"):
             self.applied.labels(outcome)
         for change in ("placed", "lifted"):
             self.holds.labels(change)
@@ -165,6 +165,7 @@ class Metrics:
             ("redelivered", outcome.skipped),
             ("repeated", outcome.duplicates),
             ("future", len(outcome.refused)),
+            ("erased", outcome.erased),
         ):
             if count:
                 self.applied.labels(name).inc(count)

@@ -13,7 +13,8 @@ from uuid import UUID
 import aiokafka
 from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
-from schemas.alerts import Alert, DeadLetter, Hold, Incident
+from schemas.alerts import Alert, DeadLetter, Incident
+from schemas.erasures import Receipt
 from schemas.insights import Insight
 from streams.topics import MAX_RECORD_BYTES, TopicNames
 
@@ -27,6 +28,8 @@ Sent = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
 """A record as it is sent: key, value (None: the key is gone), headers."""
 
 ALERT_ID = "alert-id"
+ROLL_KEY = b"-"
+"""Key of a record without a value that only makes a topic's segment roll."""
 NONCE_KEY = b"n"
 """Key of the record that proves the end of a customers partition; it is no part of the state."""
 
@@ -43,16 +46,20 @@ class NotPublished(Exception):
 class Publication:
     """What belongs together: all of it becomes visible, or nothing.
 
-    ``records`` go to the customers topic in their order, the position last, after all others are sent.
+    ``records`` go to the customers topic in their order, the position last, after all others are sent. ``holds``
+    are records of their topic; what has no value is gone. Each topic of
+    ``rolls``, which may be quiet, gets a record of nobody's, so that what was taken back there is compacted away.
     """
 
-    records: Sequence[tuple[bytes, bytes]]
+    records: Sequence[tuple[bytes, bytes | None]]
     alerts: Sequence[Alert] = ()
     refused: Sequence[DeadLetter] = ()
-    holds: Sequence[Hold] = ()
+    holds: Sequence[tuple[bytes, bytes | None]] = ()
     held: Sequence[Alert] = ()
     incidents: Sequence[Incident] = ()
     insights: Sequence[Insight] = ()
+    receipts: Sequence[Receipt] = ()
+    rolls: Sequence[str] = ()
 
 
 def transactional_id(app_id: str, ledger: UUID, partition: int) -> str:
@@ -125,10 +132,13 @@ class Outbox:
         ]
         heard += await self._send_batches(topics.alerts, _said(what.alerts))
         heard += await self._send_batches(topics.alerts_held, _said(what.held))
-        kept = ((one.customer_id, one.to_msgpack()) for one in what.holds)
-        heard += await self._send_batches(topics.holds, _latest(kept))
+        heard += await self._send_batches(topics.holds, [(*one, []) for one in what.holds])
         told = ((one.incident_id, one.to_msgpack()) for one in what.incidents)
         heard += await self._send_batches(topics.incidents, _latest(told))
+        erased = ((one.marker, one.to_json()) for one in what.receipts)
+        heard += await self._send_batches(topics.erasures, _latest(erased))
+        for topic in what.rolls:
+            heard += await self._send_batches(topic, [(ROLL_KEY, None, [])])
         heard += await self._send_batches(topics.insights, [(*one, []) for one in what.insights])
         heard += await self._send_batches(topics.customers, [(*one, []) for one in what.records])
         await asyncio.gather(*heard)

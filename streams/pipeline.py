@@ -4,7 +4,7 @@ No Faust, no socket, no clock. The agent, the replay and the tests call the same
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -15,18 +15,21 @@ from kernels.settle import settle
 from schemas import policy as policies
 from schemas import state
 from schemas.alerts import Alert, Incident
-from schemas.block import Block, BlockError, Entry, Source, decode, decode_control, is_control, policy_entry
+from schemas.block import BlockError, Entry, Source, decode_control, is_control, policy_entry
 from schemas.codes import Change, Channel, Control, Machine
+from schemas.erasures import Receipt
 from schemas.waiting import Sheaf
 from streams import alerts
 from streams.arena import Arena, Customers, copied
 from streams.breaker import Breaker
 from streams.canaries import answer, of_canaries
-from streams.fields import refusal
+from streams.fields import refusals
+from streams.markers import OFFLINE_KEY, Markers
 from streams.memory import OF_THE_STATE, Position, Recent, RestoreError, Snapshot
 from streams.names import Names
 from streams.opened import open_block
 from streams.outcome import Outcome
+from streams.record import HoleError, Record
 from streams.shelf import Produced, Shelf
 from streams.survey import Survey
 from streams.ticking import Ticking
@@ -38,42 +41,28 @@ ROW_KEY = b"c"
 __all__ = ["HoleError", "Outcome", "Pipeline", "Record", "RestoreError", "Snapshot", "under"]
 
 
-class Record(NamedTuple):
-    """One ledger record: its offset, when the broker appended it (None: unknown, no future check), its bytes."""
-
-    offset: int
-    append_ms: int | None
-    value: bytes
-
-
-class HoleError(RuntimeError):
-    """The ledger record is not the one that must come next: something was lost or deleted."""
-
-    def __init__(self, expected: int, got: int) -> None:
-        super().__init__(f"the ledger has a hole: offset {expected} must come next, got {got}")
-        self.expected, self.got = expected, got
-
-
 class Pipeline:
     """State and judgement of one ledger partition. Feed it every record of the partition in order."""
 
-    def __init__(self, app_id: str, partition: int = 0, partitions: int = 1, ledger: UUID | None = None) -> None:
-        """``ledger`` is the ledger topic's UUID; a state that was judged over another one is refused.
-
-        ``on_midnight`` is told of each midnight right after it was judged, for whoever looks on.
-        """
+    def __init__(
+        self, app_id: str, partition: int = 0, partitions: int = 1, ledger: UUID | None = None,
+        erasure_key: bytes | None = OFFLINE_KEY,
+    ) -> None:  # fmt: skip
+        """``ledger`` is the ledger topic's UUID; a state that was judged over another one is refused."""
         self.app_id, self.partition, self.partitions = app_id, partition, partitions
         self._ledger = ledger
         self.arena = Arena()
         self.policy: policies.Policy | None = None
         self._recent = Recent()
         self._names = Names()
+        self._markers = Markers(erasure_key)
         self._breaker = Breaker(partition, partitions, self._names)
         self._position = Position()
         self._ticking = Ticking()
         self._survey = Survey(partition, partitions, self._names)
         self._moved = False
         self.strangers = 0
+        # For whoever looks on: told of each midnight right after it was judged.
         self.on_midnight: Callable[[int], None] = lambda _: None
         self._scores = np.zeros(1, state.SCORES)
         self._spent = np.zeros(max(Channel) + 1, np.int64)
@@ -136,7 +125,7 @@ class Pipeline:
         if is_control(record.value):
             entry = decode_control(record.value)
             try:
-                self._control(entry, record.append_ms, outcome)
+                self._control(entry, record, outcome)
             except (KeyError, TypeError, ValueError) as error:
                 raise BlockError(f"control entry {entry.control.name} cannot be used: {error}") from error
         else:
@@ -146,7 +135,8 @@ class Pipeline:
         self._moved = True
         return outcome
 
-    def _control(self, entry: Entry, append_ms: int | None, outcome: Outcome) -> None:
+    def _control(self, entry: Entry, record: Record, outcome: Outcome) -> None:
+        append_ms = record.append_ms
         if entry.control is Control.POLICY:
             self._adopt(entry.body, outcome)
         elif entry.control is Control.SOURCES:
@@ -156,6 +146,8 @@ class Pipeline:
         elif entry.control is Control.RELEASE:
             body = entry.body
             self._breaker.release(str(body["incident"]), str(body["author"]), str(body["reason"]), outcome)
+        elif entry.control is Control.ERASE:
+            self._erase(entry.body, record, outcome)
         elif entry.control is Control.RETIRE:
             self._ticking.retire(UUID(bytes=entry.body["topic"]))
             self._tick(append_ms, outcome)
@@ -169,6 +161,21 @@ class Pipeline:
                         "a worker's clock runs ahead of the broker's: its progress is ignored"
                     )
             self._tick(append_ms, outcome)
+
+    def _erase(self, body: Mapping[str, Any], record: Record, outcome: Outcome) -> None:
+        """Forget a customer: the row, what is kept of alerts, the hold; what is left is a marker and a receipt."""
+        name, append_ms = str(body["customer_id"]), record.append_ms
+        last_ms = self.arena.erase(name.encode())
+        now_ms = None if self._breaker.recorded else append_ms
+        marker, erased_ms = self._markers.erase(name.encode(), (now_ms, self.last_tick_ms, last_ms))
+        withdrawn = self._breaker.forget(name)
+        if last_ms is not None:
+            outcome.forgotten.append(name)
+            outcome.insights += self._survey.without_one(self.arena, self.last_tick_ms, self.policy)
+        asked_ms = int(body["asked_ms"]) if append_ms is None else append_ms
+        author, reason = str(body["author"]), str(body["reason"]).replace(name, "…")
+        place, known = (marker.hex(), self.partition, record.offset), last_ms is not None
+        outcome.receipts.append(Receipt(*place, asked_ms, erased_ms, known, withdrawn, author, reason))
 
     def _adopt(self, body: Mapping[str, Any], outcome: Outcome) -> None:
         """Take a newer policy; rows are settled under the old one first, so that a restore agrees."""
@@ -220,9 +227,7 @@ class Pipeline:
         outcome.skipped += counts[admit.REDELIVERED]
         outcome.duplicates += counts[admit.REPEATED]
         if counts[admit.FUTURE]:
-            whole = decode(value)
-            assert isinstance(whole, Block)
-            outcome.refused += [refusal(whole, i) for i in np.flatnonzero(verdict == admit.FUTURE).tolist()]
+            outcome.refused += refusals(value, verdict == admit.FUTURE)
         admitted = verdict == admit.ADMITTED
         canary = of_canaries(value)
         if canary is not None:
@@ -230,6 +235,8 @@ class Pipeline:
             outcome.applied -= heard.size
             outcome.answers = [answer(value, at, self.partition) for at in heard.tolist()]
             admitted &= ~canary
+        outcome.erased = self._markers.leave_out(block, admitted)
+        outcome.applied -= outcome.erased
         slots = self.arena.slots_of(block, admitted.view(np.uint8))
         self._names.learn(block, admitted)
         self._spent[:] = 0
@@ -264,6 +271,8 @@ class Pipeline:
             if tick_ms % DAY_MS == 0:
                 outcome.insights += self._survey.midnight(self.arena, tick_ms, rules)
                 self.on_midnight(tick_ms)
+                self._markers.expire(tick_ms)
+                outcome.rolls |= self._markers.young(tick_ms)
             outcome.ticks.append(tick_ms)
         if self.last_tick_ms >= 0 and self.policy is not None:
             self._breaker.arrived(self.last_tick_ms, append_ms, self.policy)
@@ -291,7 +300,8 @@ class Pipeline:
         if service and crossed.crossing["change"] != Change.CLEARED:
             share = -(-int(rules.record["service_budget_per_day"][0]) // self.partitions)
             within = self._position.spend(int(crossed.crossing["now_ms"]) // DAY_MS, share)
-        return alerts.make(self.app_id, crossed, rules, within, self._survey)
+        app_id = self._markers.app_id(self.app_id, crossed.customer.encode())
+        return alerts.make(app_id, crossed, rules, within, self._survey)
 
     def snapshot(self) -> Snapshot:
         """What changed since the last snapshot, as changelog records; the position is the last of them.
@@ -299,12 +309,14 @@ class Pipeline:
         Everything in it must become durable together, or nothing.
         """
         rows = self.arena.take_dirty(self.next_offset - 1)
-        records = [(ROW_KEY + customer, value) for customer, value in rows]
-        records += self._recent.take_dirty() + self._names.take_dirty()
+        records: list[tuple[bytes, bytes | None]] = [(ROW_KEY + customer, value) for customer, value in rows]
+        records += self._recent.take_dirty() + self._names.take_dirty() + self._markers.take_dirty()
         records += self._breaker.take_dirty() + self._survey.take_dirty()
         self._position.publication += 1
         self._position.ledger = self._ledger
-        records.append(self._position.pack(len(records) + 1, self._recent.count, self._ticking, self.policy))
+        # A row that is gone leaves no record in the end, so it is not counted.
+        count = sum(value is not None for _, value in records) + 1
+        records.append(self._position.pack(count, self._recent.count, self._ticking, self.policy))
         self._moved = False
         return Snapshot(records)
 
@@ -313,15 +325,19 @@ class Pipeline:
         if key[:1] not in OF_THE_STATE and key != Position.KEY:
             self.strangers += 1  # nothing of ours has such a key: someone wrote to the wrong topic
             return
-        self._position.seen(key)
         if value is None:
+            if key[:1] == ROW_KEY:
+                self.arena.erase(key[1:])
             return
+        self._position.seen(key)
         if key[:1] == ROW_KEY:
             self.arena.restore(key[1:], value)
         elif key[:1] == Recent.KEY:
             self._recent.restore(key, value)
         elif key[:1] == Names.KEY:
             self._names.restore(key, value)
+        elif key[:1] == Markers.KEY:
+            self._markers.restore(key, value)
         elif key[:1] in (Breaker.KEY, Shelf.KEY):
             self._breaker.restore(key, value)
         elif key == Position.KEY:
@@ -352,7 +368,7 @@ class Pipeline:
             )
         self._recent.rebuild()
         self._breaker.rebuild()
-        self.arena.forget()
+        self.arena.restored()
         self._moved = False
 
     def settled(self, slots: NDArray[np.int64]) -> NDArray[np.void]:

@@ -26,18 +26,21 @@ async def retire(
     return known
 
 
-async def write(config: Config, entry: bytes, partitions: Iterable[int]) -> None:
-    """Write one control entry into some ledger partitions; a broker that does not take it is a ``TopicError``."""
+async def write(config: Config, entry: bytes, partitions: Iterable[int]) -> list[int]:
+    """Write one control entry into some ledger partitions; its offsets there.
+
+    A broker that does not take it is a ``TopicError``.
+    """
     producer = aiokafka.AIOKafkaProducer(**aiokafka_of(config), enable_idempotence=True, acks="all")
     try:
         await producer.start()
         try:
-            for partition in partitions:
-                await producer.send_and_wait(config.topics.ledger, entry, partition=partition)
+            sent = [await producer.send_and_wait(config.topics.ledger, entry, partition=one) for one in partitions]
         finally:
             await producer.stop()
     except KafkaError as error:
         raise TopicError(f"{config.topics.ledger} did not take the decision: {type(error).__name__}") from error
+    return [int(one.offset) for one in sent]
 
 
 async def _identity(config: Config, topic: str, topic_id: str | None, client: dict[str, Any]) -> UUID:

@@ -41,7 +41,7 @@ def rights(names: TopicNames, app_id: str) -> dict[str, tuple[Right, ...]]:
     group = Right("group", app_id, ("Read",))
     judges = Right("transactional-id", f"{app_id}-judge-", ("Write",), prefixed=True)
     sources, ours = (names.support_calls, names.purchases), (names.ledger, names.customers)
-    said = (names.alerts, names.alerts_held, names.incidents, names.holds, names.insights)
+    said = (names.alerts, names.alerts_held, names.incidents, names.holds, names.insights, names.erasures)
     by_hand = (names.desk_actions, names.deliveries)
     every = (*sources, *ours, *said, names.dead_letters, *by_hand)
     # A worker asks for its topics' settings before it starts.
@@ -49,7 +49,9 @@ def rights(names: TopicNames, app_id: str) -> dict[str, tuple[Right, ...]]:
         **_each(sources, "Read", "DescribeConfigs"),
         **_each(ours, "Read", "Write", "DescribeConfigs"),
         **_each((*said, names.dead_letters), "Write", "DescribeConfigs"),
-        **_each(by_hand, "Describe", "DescribeConfigs"),
+        # It adds nothing to what people did, but lets Kafka forget there what an erasure took away.
+        names.desk_actions: ("Write", "DescribeConfigs"),
+        names.deliveries: ("Describe", "DescribeConfigs"),
     }
     desk = {
         **_each((*said, names.customers), "Read"),
@@ -58,7 +60,7 @@ def rights(names: TopicNames, app_id: str) -> dict[str, tuple[Right, ...]]:
     }
     operator = {
         **_each(every, "Read", "Create", "DescribeConfigs"),
-        **_each((*sources, names.ledger), "Read", "Write", "Create", "DescribeConfigs"),
+        **_each((*sources, names.ledger, names.desk_actions), "Read", "Write", "Create", "DescribeConfigs"),
     }
     look = (
         Right("group", app_id, ("Describe",)),

@@ -23,7 +23,7 @@ from streams.reading import reading
 log = logging.getLogger("whaleline")
 
 BEFORE = "shadow-"
-OWN = ("customers", "alerts", "holds", "insights", "alerts_held", "incidents", "dead_letters")
+OWN = ("customers", "alerts", "holds", "insights", "alerts_held", "incidents", "dead_letters", "erasures")
 """The topics that a shadow writes; all others are the live ones."""
 
 COPY_BYTES = 8 << 20

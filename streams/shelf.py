@@ -123,6 +123,15 @@ class Shelf:
         """Give out all that an incident holds, in order."""
         return list(self._leave(list(self._held.pop(incident_id, {}).values())))
 
+    def forget(self, customer_id: str) -> list[Kept]:
+        """Take away all of one customer's."""
+        found = [kept for kept in self._places.values() if kept.one.alert.customer_id == customer_id]
+        for kept in found:
+            self._waiting.pop(kept.number, None)
+            self._held.get(kept.incident_id or "", {}).pop(kept.number, None)
+        list(self._leave(found))
+        return found
+
     def _leave(self, found: list[Kept]) -> Iterator[Produced]:
         for kept in found:
             del self._places[kept.place]

@@ -66,10 +66,20 @@ class Survey:
         self._told = told
         return [
             part.insight(),
-            WinBack(self._partition, tick_ms, win_back(arena, tick_ms, rules, self._names.of)).insight(),
+            self.win_back(arena, tick_ms, rules),
             *(one.insight(self._partition) for one in found),
             *(Insight(problem_key(self._partition, problem), None) for problem in sorted(gone)),
         ]
+
+    def win_back(self, arena: Arena, tick_ms: int, rules: Policy) -> Insight:
+        """Whom to win back, as of ``tick_ms``."""
+        return WinBack(self._partition, tick_ms, win_back(arena, tick_ms, rules, self._names.of)).insight()
+
+    def without_one(self, arena: Arena, last_tick_ms: int, rules: Policy | None) -> list[Insight]:
+        """What names customers, told once more as of the last midnight: one of them is gone."""
+        if rules is None or last_tick_ms < 0:
+            return []
+        return [self.win_back(arena, last_tick_ms // DAY_MS * DAY_MS, rules)]
 
     def name_of(self, digest: int) -> str | None:
         """The text behind a digest in a row, where it is kept."""

@@ -20,6 +20,8 @@ HOUR_MS = 3_600_000
 RETENTION_MS = 30 * 24 * HOUR_MS
 ACTIONS_RETENTION_MS = 400 * 24 * HOUR_MS  # longer than anything that is put off, and a year of labels
 MAX_RECORD_BYTES = 2 * 1024 * 1024  # a block of many events is one record; Kafka's own limit is 1 MiB
+SEGMENT_MS = 24 * HOUR_MS
+FORGETTING_MS = 7 * 24 * HOUR_MS  # what was taken back is compacted away by then
 COMPACTION_LAG_MS = HOUR_MS  # a reader an hour late still finds every version of a row
 TIMEOUT_S = 10.0
 # Stands for the UUIDs of a broker that has none; a constant, so that every worker derives the same.
@@ -59,6 +61,7 @@ class TopicNames:
     incidents: str = "incidents"
     desk_actions: str = "desk-actions"
     deliveries: str = "deliveries"
+    erasures: str = "erasures"
 
     def __post_init__(self) -> None:
         roles: dict[str, str] = {}
@@ -125,11 +128,15 @@ def plan(names: TopicNames, ledger_partitions: int, source_partitions: int, repl
     """
     assert min(ledger_partitions, source_partitions, replication) > 0
     safe = {"min.insync.replicas": str(replication - 1)} if replication >= 3 else {}
-    kept = {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS), **safe}
-    said = {**kept, "retention.ms": str(ACTIONS_RETENTION_MS)}
+    by_day = {"segment.ms": str(SEGMENT_MS)}  # what is old is deleted by whole segments
+    forgets = {"max.compaction.lag.ms": str(FORGETTING_MS)}
+    kept = {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS), **by_day, **safe}
+    # Kept by age, and each record under a key of its own, so that an erasure can take one away.
+    said = {**kept, "cleanup.policy": "compact,delete", "retention.ms": str(ACTIONS_RETENTION_MS), **forgets}
     large = {"max.message.bytes": str(MAX_RECORD_BYTES)}
     ledger = {**kept, **large, "message.timestamp.type": "LogAppendTime"}
-    latest = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(COMPACTION_LAG_MS), **large, **safe}
+    latest = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(COMPACTION_LAG_MS), **forgets}
+    latest |= {**by_day, **large, **safe}
     rows: tuple[tuple[str, int, dict[str, str], str, bool], ...] = (
         (names.support_calls, source_partitions, {}, "support calls as they come in", False),
         (names.purchases, source_partitions, {}, "purchases as they come in", False),
@@ -142,6 +149,7 @@ def plan(names: TopicNames, ledger_partitions: int, source_partitions: int, repl
         (names.incidents, ledger_partitions, latest, "which waves of alerts are held, and why", True),
         (names.desk_actions, ledger_partitions, said, "what people do about alerts", True),
         (names.deliveries, 1, latest, "which alerts other systems have been told of", False),
+        (names.erasures, ledger_partitions, said, "which customers were erased, by a keyed hash", True),
         (names.dead_letters, ledger_partitions, {**kept, **large}, "events not accepted, with the reason", True),
     )
     return [TopicPlan(*row, replication) for row in rows]

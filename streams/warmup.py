@@ -66,9 +66,9 @@ def warm() -> None:
         first.step(Record(offset, None, value))
     again = Pipeline("warm")
     records = first.snapshot().records
-    for key, value in records:
-        again.restore(key, value)
-    rows = [(offset, key, value) for offset, (key, value) in enumerate(records) if key[:1] == b"c"]
+    for key, kept in records:
+        again.restore(key, kept)
+    rows = [(offset, key, row) for offset, (key, row) in enumerate(records) if key[:1] == b"c"]
     again.arena.restore_rows(sheaf_of(rows), 0, len(rows), 1)
     again.restored()
     again.settled_rows()

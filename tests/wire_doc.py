@@ -171,6 +171,10 @@ CONTROLS: dict[Control, tuple[str, str]] = {
         "all events of that source partition before that time stand earlier in this ledger partition",
     ),
     Control.RELEASE: ("`incident`, `author`, `reason`", "a person lets the alerts go that the incident held back"),
+    Control.ERASE: (
+        "`customer_id`, `asked_ms`, `author`, `reason`",
+        "everything held about the customer is forgotten, and what was before counts no more",
+    ),
     Control.RETIRE: ("`topic` (UUID, 16 bytes), `author`, `reason`", "time no longer waits for this source topic"),
 }
 

@@ -250,8 +250,7 @@ async def _incidents(request: web.Request) -> web.Response:
     board = request.app[DESK].board
     out = []
     for one in board.incidents.values():
-        held = board.held.get(one.incident_id)
-        first = [] if held is None else [{"customer": who, "kind": kind} for who, kind in held.first.values()]
+        first = [{"customer": who, "kind": kind} for who, kind in board.held_back(one.incident_id)]
         on_its_way = bool(board.releases.get(one.incident_id)) and one.released_ms is None
         out.append({**one.as_map(), "held": first, "releasing": on_its_way})
     return answer({"incidents": sorted(out, key=lambda it: (it["released_ms"] is not None, -it["since_ms"]))})

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import msgpack
 
 from schemas.alerts import Hold, Incident
+from schemas.erasures import Receipt
 from streams.desk import ranking
 from streams.desk.action import Action, ActionError
 from streams.desk.alerts import alert_of, hold_of, incident_of
+from streams.desk.forgotten import Forgotten
 from streams.desk.standing import Heard, Standing, Taken, stand
 
-READ = ("alerts", "alerts_held", "incidents", "holds", "insights", "desk_actions")
+READ = ("alerts", "alerts_held", "incidents", "holds", "insights", "desk_actions", "erasures")
 """The topics that make the board, by their role in ``TopicNames``."""
 HELD_SHOWN = 200
 
@@ -45,9 +47,9 @@ class Person:
 
 @dataclass(slots=True)
 class HeldBack:
-    """The alerts that an incident holds: how many, and the first of them as (customer, kind)."""
+    """The alerts that an incident holds, the first of them as (customer, kind, time)."""
 
-    first: dict[str, tuple[str, str]] = field(default_factory=dict)
+    first: dict[str, tuple[str, str, int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class Board:
     held: dict[str, HeldBack] = field(default_factory=dict)
     insights: dict[bytes, bytes] = field(default_factory=dict)
     releases: dict[str, dict[str, Action]] = field(default_factory=dict)
+    forgotten: Forgotten = field(default_factory=Forgotten)
     unread: int = 0
     changed: set[str] = field(default_factory=set)
     pages: set[str] = field(default_factory=set)
@@ -102,6 +105,12 @@ class Board:
             return Taken(person.actions[action_id], "its alert is not known here")
         return next(taken for taken in one.taken if taken.action.action_id == action_id)
 
+    def held_back(self, incident_id: str) -> list[tuple[str, str]]:
+        """The first alerts that an incident holds, as (customer, kind); nobody's who was erased."""
+        held = self.held.get(incident_id)
+        first = [] if held is None else list(held.first.values())
+        return [(who, kind) for who, kind, ts_ms in first if not self.forgotten.hides(who, ts_ms)]
+
     def places(self, now_ms: int) -> Iterable[ranking.Place]:
         """Where each card stands that has ever been one."""
         for customer_id in self.people:
@@ -124,7 +133,9 @@ class Board:
 
     def _take_alerts(self, record: Record) -> None:
         alert = alert_of(_map(record.value))
-        person = self.people.setdefault(alert.customer_id, Person())
+        if self.forgotten.hides(alert.customer_id, alert.ts_ms):
+            return
+        person = self._person(alert.customer_id)
         person.heard.setdefault(alert.alert_id, Heard(alert, record.at_ms))
         person.standing = None
         self.changed.add(alert.customer_id)
@@ -133,21 +144,26 @@ class Board:
         alert = alert_of(_map(record.value))
         held = self.held.setdefault(alert.incident_id or "", HeldBack())
         if len(held.first) < HELD_SHOWN:
-            held.first[alert.alert_id] = alert.customer_id, alert.kind
+            held.first[alert.alert_id] = alert.customer_id, alert.kind, alert.ts_ms
         self.pages.add("incidents")
 
     def _take_incidents(self, record: Record) -> None:
+        if record.key is not None and record.value is None:
+            return
         one = incident_of(_map(record.value))
         self.incidents[one.incident_id] = one
         self.pages.add("incidents")
 
     def _take_holds(self, record: Record) -> None:
+        self.pages.add("holds")
+        if record.value is None:
+            self.holds.pop((record.key or b"").decode(), None)
+            return
         one = hold_of(_map(record.value))
         if one.held:
             self.holds[one.customer_id] = one
         else:
             self.holds.pop(one.customer_id, None)
-        self.pages.add("holds")
         if one.customer_id in self.people:
             self.changed.add(one.customer_id)
 
@@ -161,15 +177,41 @@ class Board:
         self.pages.add("insights")
 
     def _take_desk_actions(self, record: Record) -> None:
+        if record.key is not None and record.value is None:
+            return  # one that an erasure took away; what it was about is hidden already
         action = Action.of(record.value or b"")
         if action.verb == "release":
             self.releases.setdefault(action.key, {}).setdefault(action.action_id, action)
             self.pages.add("incidents")
             return
-        person = self.people.setdefault(action.key, Person())
+        if self.forgotten.hides_action(action.key, action.ts_ms):
+            return
+        person = self._person(action.key)
         person.actions.setdefault(action.action_id, action)
         person.standing = None
         self.changed.add(action.key)
+
+    def _take_erasures(self, record: Record) -> None:
+        if record.value is None:
+            return
+        customer_id = self.forgotten.take(Receipt.of(record.value))
+        self.pages |= {"incidents", "holds"}
+        if customer_id is None:
+            return
+        person, hides = self.people.pop(customer_id), self.forgotten
+        heard = {one: it for one, it in person.heard.items() if not hides.hides(customer_id, it.alert.ts_ms)}
+        actions = {one: it for one, it in person.actions.items() if not hides.hides_action(customer_id, it.ts_ms)}
+        if heard or actions:
+            kept = self._person(customer_id)
+            kept.heard, kept.actions = heard, actions
+        self.changed.add(customer_id)
+
+    def _person(self, customer_id: str) -> Person:
+        person = self.people.get(customer_id)
+        if person is None:
+            person = self.people[customer_id] = Person()
+            self.forgotten.meet(customer_id)
+        return person
 
 
 def _map(value: bytes | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ A broker that is away is waited for; the desk says since when, and takes no acti
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,7 @@ AGAIN_S = 1.0
 MOST_AT_ONCE = 500
 """So many records are folded before anything else gets its turn."""
 WRITE_TIMEOUT_MS = 10_000
+KEY_BYTES = 16
 
 
 class Away(RuntimeError):
@@ -125,9 +127,12 @@ class Writer:
         self._opening = asyncio.Lock()
 
     async def action(self, action: Action, partition: int) -> tuple[int, int]:
-        """Write an action; (partition, offset) once it is durable. Raises ``Away``."""
+        """Write an action; (partition, offset) once it is durable. Raises ``Away``.
+
+        Each has a key of its own: compaction drops none, and an erasure can take one away.
+        """
         topic = self._config.topics.desk_actions
-        return await self._send(topic, action.to_msgpack(), action.key.encode(), partition)
+        return await self._send(topic, action.to_msgpack(), secrets.token_bytes(KEY_BYTES), partition)
 
     async def event(self, fields: dict[str, Any]) -> None:
         """Send an event of a customer to the support topic, as any producer does."""

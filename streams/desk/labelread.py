@@ -6,18 +6,20 @@ from typing import Any, get_args, get_type_hints
 
 from streams.config import Config
 from streams.desk.board import Board, Record
+from streams.desk.forgotten import Forgotten
 from streams.desk.labels import Label, of_board
 from streams.ledgerfile import FileError
 from streams.reading import reading
+from streams.secret import load_key
 
-ROLES = ("alerts", "desk_actions")
+ROLES = ("alerts", "desk_actions", "erasures")
 _SHAPE = get_type_hints(Label)
 _CALLED = {str: "a text", int: "a whole number", bool: "true or false"}
 
 
 def read(config: Config, **client: Any) -> list[Label]:
     """The labels of a deployment; raises ``TopicError`` with one sentence."""
-    board = Board()
+    board = Board(forgotten=Forgotten(load_key(config)))
     for role in ROLES:
         with reading(config.broker, getattr(config.topics, role), **client) as (_, messages):
             for partition, one in messages:

@@ -15,6 +15,7 @@ from streams.config import Config
 from streams.desk.access import Access, AccessError, Caller
 from streams.desk.feed import to_json
 from streams.desk.service import Desk, Refused
+from streams.secret import load_key
 
 log = logging.getLogger("whaleline.desk")
 
@@ -201,7 +202,7 @@ class PortTaken(RuntimeError):
 
 async def serve(config: Config, access: Access, bind: str, port: int, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; ``ready`` is told the address. Port 0 takes a free one."""
-    desk = Desk(config, config.desk_budget)
+    desk = Desk(config, config.desk_budget, load_key(config))
     runner = web.AppRunner(application(desk, access), access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, bind, port)

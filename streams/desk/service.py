@@ -16,6 +16,7 @@ from streams.desk.action import Action
 from streams.desk.board import Board
 from streams.desk.broker import Away, Reader, Writer
 from streams.desk.feed import Feed, frame
+from streams.desk.forgotten import Forgotten
 from streams.desk.metrics import DeskMetrics
 from streams.desk.ranking import Queue
 from streams.desk.standing import Standing, Taken, stand
@@ -40,9 +41,9 @@ class Refused(RuntimeError):
 class Desk:
     """A board, those who look at it, and what they do."""
 
-    def __init__(self, config: Config, budget: int) -> None:
+    def __init__(self, config: Config, budget: int, erasure_key: bytes | None = None) -> None:
         self.config = config
-        self.board = Board()
+        self.board = Board(forgotten=Forgotten(erasure_key))
         self.view = View(self.board, config.currency, Queue(budget))
         self.feed = Feed(secrets.token_hex(6))
         self.rows = rows.Rows()

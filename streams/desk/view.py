@@ -82,7 +82,8 @@ class View:
         out = []
         for place in found:
             one = self.board.standing(place.customer_id)
-            assert one is not None
+            if one is None:
+                continue  # erased since the last look
             if floor and place.floor != floor:
                 continue
             if about and about not in {cards.TOPICS[one.heard[at].machine] for at in (place.lead, *one.raised)}:
@@ -105,23 +106,25 @@ class View:
         found = []
         while self._clock and self._clock[0][0] <= now_ms:
             at_ms, customer_id = heappop(self._clock)
-            if self.places[customer_id].changes_ms == at_ms:
+            place = self.places.get(customer_id)
+            if place is not None and place.changes_ms == at_ms:
                 found.append(customer_id)
         return found
 
     def _place(self, customer_id: str, now_ms: int) -> bool:
         """Work out a customer's place; whether it is another than before."""
         one = self.board.standing(customer_id)
-        if one is None:
-            return False
-        place = ranking.place(customer_id, one, now_ms)
+        place = None if one is None else ranking.place(customer_id, one, now_ms)
         before = self.places.get(customer_id)
         if place == before:
             return False
         if before is not None:
+            del self.places[customer_id]
             self.counts[before.state] -= 1
             if before.state in cards.LIVE:
                 self.queue.drop(before)
+        if place is None:
+            return True
         self.places[customer_id] = place
         self.counts[place.state] += 1
         if place.state in cards.LIVE:

@@ -18,6 +18,7 @@ from schemas.codec import encode
 from streams.config import Config, load
 from streams.intake import ledger_partition
 from streams.pipeline import Pipeline, Record
+from streams.secret import load_key
 from streams.topics import apply
 from tests.oracle.judge import Oracle
 
@@ -138,7 +139,7 @@ class Deployment:
     def state(self) -> list[Pipeline]:
         """Each ledger partition's durable state, restored by what the customers topic holds."""
         pipelines = [
-            Pipeline(self.config.app_id, at, self.config.ledger_partitions)
+            Pipeline(self.config.app_id, at, self.config.ledger_partitions, erasure_key=load_key(self.config))
             for at in range(self.config.ledger_partitions)
         ]
         for message in self.read(self.config.topics.customers):

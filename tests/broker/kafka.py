@@ -131,6 +131,11 @@ class Kafka:
         self.close()
 
     @property
+    def home(self) -> Path:
+        """Where everything of this broker lies on disk; its logs are under ``data``."""
+        return self._home
+
+    @property
     def pid(self) -> int | None:
         """The broker's process id while it runs, else None."""
         return self._process.pid if self._process and self._process.poll() is None else None

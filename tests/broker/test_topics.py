@@ -31,7 +31,10 @@ def fresh_names() -> TopicNames:
     tail = uuid.uuid4().hex[:8]
     return TopicNames(
         *(f"{role}-{tail}" for role in ("calls", "buys", "ledger", "customers", "alerts", "dead", "holds")),
-        *(f"{role}-{tail}" for role in ("insights", "alerts-held", "incidents", "desk-actions", "deliveries")),
+        *(
+            f"{role}-{tail}"
+            for role in ("insights", "alerts-held", "incidents", "desk-actions", "deliveries", "erasures")
+        ),
     )
 
 
@@ -66,58 +69,37 @@ def test_the_plan_says_what_each_topic_must_be():
         "incidents": 8,
         "desk-actions": 8,
         "deliveries": 1,
+        "erasures": 8,
         "whaleline-dead-letters": 8,
     }
-    month, two_mib = str(30 * DAY_MS), str(2 * 1024 * 1024)
+    two_mib = str(2 * 1024 * 1024)
+    by_day = {"segment.ms": str(DAY_MS)}
+    month = {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS), **by_day}
+    large = {"max.message.bytes": two_mib}
+    forgets = {"max.compaction.lag.ms": str(7 * DAY_MS)}
+    latest = {"cleanup.policy": "compact", "min.compaction.lag.ms": "3600000", **forgets, **by_day, **large}
+    said = {"cleanup.policy": "compact,delete", "retention.ms": str(400 * DAY_MS), **by_day, **forgets}
     assert {name: one.config for name, one in by_name.items()} == {
         "support-calls": {},
         "purchases": {},
-        "whaleline-ledger": {
-            "cleanup.policy": "delete",
-            "message.timestamp.type": "LogAppendTime",
-            "retention.ms": month,
-            "max.message.bytes": two_mib,
-        },
-        "whaleline-customers": {
-            "cleanup.policy": "compact",
-            "min.compaction.lag.ms": "3600000",
-            "max.message.bytes": two_mib,
-        },
-        "alerts": {"cleanup.policy": "delete", "retention.ms": month},
-        "holds": {
-            "cleanup.policy": "compact",
-            "min.compaction.lag.ms": "3600000",
-            "max.message.bytes": two_mib,
-        },
-        "insights": {
-            "cleanup.policy": "compact",
-            "min.compaction.lag.ms": "3600000",
-            "max.message.bytes": two_mib,
-        },
-        "alerts-held": {"cleanup.policy": "delete", "retention.ms": month},
-        "incidents": {
-            "cleanup.policy": "compact",
-            "min.compaction.lag.ms": "3600000",
-            "max.message.bytes": two_mib,
-        },
-        "desk-actions": {"cleanup.policy": "delete", "retention.ms": str(400 * DAY_MS)},
-        "deliveries": {
-            "cleanup.policy": "compact",
-            "min.compaction.lag.ms": "3600000",
-            "max.message.bytes": two_mib,
-        },
-        "whaleline-dead-letters": {
-            "cleanup.policy": "delete",
-            "retention.ms": month,
-            "max.message.bytes": two_mib,
-        },
+        "whaleline-ledger": {**month, **large, "message.timestamp.type": "LogAppendTime"},
+        "whaleline-customers": latest,
+        "alerts": month,
+        "holds": latest,
+        "insights": latest,
+        "alerts-held": month,
+        "incidents": latest,
+        "desk-actions": said,
+        "deliveries": latest,
+        "erasures": said,
+        "whaleline-dead-letters": {**month, **large},
     }
 
 
 @pytest.mark.parametrize(("replicas", "in_sync"), [(1, None), (2, None), (3, "2"), (5, "4")])
 def test_with_three_replicas_an_acknowledged_write_survives_one_machine(replicas, in_sync):
     ours = [one for one in plan(TopicNames(), 4, 4, replicas) if one.config]
-    assert len(ours) == 10
+    assert len(ours) == 11
     assert {one.config.get("min.insync.replicas") for one in ours} == {in_sync}
     assert {one.replication for one in ours} == {replicas}
 

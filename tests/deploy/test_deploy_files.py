@@ -183,7 +183,7 @@ def test_rights_are_for_what_each_process_touches() -> None:
     writes = {
         process: {topic for topic, what in given.items() if "Write" in what} for process, given in granted.items()
     }
-    sources, by_hand = {names.support_calls, names.purchases}, {names.desk_actions, names.deliveries}
+    sources, by_hand = {names.support_calls, names.purchases}, {names.deliveries}
     assert reads["worker"] == sources | {names.ledger, names.customers}
     assert writes["worker"] == everything - sources - by_hand
     assert reads["desk"] == {getattr(names, role) for role in READ} | {names.customers}

@@ -12,13 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.alerts import Alert, Hold
+from schemas.erasures import Receipt, marker_of
 from streams.desk.action import MACHINES, Action
 from streams.desk.alerts import alert_of
 from streams.desk.board import Board, Record
 from streams.desk.cards import LIVE
+from streams.desk.forgotten import Forgotten
 from streams.desk.ranking import Queue
 from streams.desk.standing import Heard, stand
 from streams.desk.view import View
+from streams.markers import MarkersError
 from streams.stories import STORIES
 from tests.stories.telling import tell
 from tests.vectors import ALERT
@@ -225,3 +228,56 @@ def test_the_fast_reading_of_an_alert_is_the_plain_one(key: str) -> None:
         sent = alert.as_map()
         assert alert_of(msgpack.unpackb(msgpack.packb(sent))) == Alert.of(sent) == alert
         assert alert_of({**sent, "of_a_later_version": 1}) == alert
+
+
+# ---------------------------------------------------------------- erasure
+
+KEY = bytes(32)
+ERASED_MS, LATER_MS = NOW_MS - 12 * HOUR_MS, ALERT.ts_ms + HOUR_MS
+
+
+def with_erasure(told: Any, done: Any, after: Any) -> dict[tuple[str, int], list[Record]]:
+    """A history in which C1 is erased in the middle: what was before, the receipt, and what comes after."""
+    logs = history(told, done)
+    receipt = Receipt(marker_of(KEY, b"C1").hex(), 0, 7, ERASED_MS, ALERT.ts_ms, True, 0, "dpo", "asked")
+    logs["erasures", 0] = [Record("erasures", 0, 0, NOW_MS, receipt.key, receipt.to_json())]
+    again = [made("C1", kind, 100 + at, cents) for at, (_, kind, cents) in enumerate(after)]
+    for role, value in [
+        ("holds", None),
+        *(("alerts", replace(one, ts_ms=LATER_MS).to_msgpack()) for one in again),
+    ]:
+        log = logs.setdefault((role, 0), [])
+        log.append(Record(role, 0, len(log), NOW_MS, b"C1", value))
+    return logs
+
+
+def erasing() -> Board:
+    return Board(forgotten=Forgotten(KEY))
+
+
+@given(alerts, deeds, st.one_of(st.just([]), alerts), st.data())
+def test_whoever_was_erased_is_gone_in_any_order_and_after_a_restart(
+    told: Any, done: Any, after: Any, data: Any
+) -> None:
+    """Alerts of before, still kept by their topic, bring nobody back; those of a new relationship count."""
+    logs = with_erasure(told, done, after)
+    one, other = erasing(), erasing()
+    view = View(other, "USD", Queue(2))
+    for record in in_turn(logs, data.draw):
+        one.take(record)
+    for record in in_turn(logs, data.draw):
+        other.take(record)
+        view.look(NOW_MS)
+    assert seen(one) == seen(other, view)
+    assert (one.unread, other.unread) == (0, 0)
+    heard = one.standing("C1")
+    assert ({it.alert.ts_ms for it in heard.heard} if heard else set()) <= {LATER_MS}
+    assert "C1" not in one.holds
+    assert ("C1" in view.places) == bool(after)
+
+
+def test_a_desk_without_the_key_does_not_show_whom_it_should_not() -> None:
+    """It says what it lacks and ends."""
+    (record,) = with_erasure([], [], [])["erasures", 0]
+    with pytest.raises(MarkersError, match="erasure_key"):
+        Board().take(record)

@@ -62,7 +62,7 @@ def test_a_record_with_any_field_bent_is_shown_or_passed_over(role: str, data: A
     assert figures(view, NOW_MS)["all"]
 
 
-TOPICS = ("alerts", "alerts_held", "incidents", "holds", "insights", "desk_actions")
+TOPICS = ("alerts", "alerts_held", "incidents", "holds", "insights", "desk_actions", "erasures")
 
 
 @given(st.sampled_from(TOPICS), st.binary(max_size=60))

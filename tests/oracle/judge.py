@@ -23,6 +23,7 @@ from tests.oracle.rows import HOUR_MS, Heard, Row, Rules, day_of, ppm
 
 RECENT = 65_536
 LAST_DAYS_MS = 40 * DAY_MS
+ERASED_DAYS = 400
 
 
 class Oracle:
@@ -48,6 +49,8 @@ class Oracle:
         self._until: dict[Source, int] = {}
         self._least: int | None = None
         self._named: dict[str, bytes] = {}
+        self._recorded = False
+        self._erased: dict[bytes, int] = {}
         self._budget = economics.Budget(partitions)
 
     def step(self, record: bytes, offset: int, append_ms: int | None = None) -> list[dict[str, Any]]:
@@ -61,7 +64,7 @@ class Oracle:
         except ValueError as error:
             raise ValueError(f"ledger offset {offset}: {error}") from error
         if isinstance(read, Entry):
-            return self._control(read)
+            return self._control(read, append_ms)
         return self._events(read, append_ms)
 
     def settled(self, day: int) -> dict[bytes, Row]:
@@ -77,7 +80,7 @@ class Oracle:
         alerts = []
         for index in range(block.n):
             event = Heard(block, index)
-            if self._admits(event, append_ms):
+            if self._admits(event, append_ms) and event.ts > self._erased.get(event.customer, -1):
                 alerts += self._hear(event)
         return alerts
 
@@ -183,7 +186,8 @@ class Oracle:
         return alerts
 
     def _alert_id(self, customer: bytes, kind: str, episode: int, change: int) -> str:
-        parts = (self._app_id.encode(), customer, kind.encode(), b"%d" % episode, b"%d" % change)
+        again = b"/%d" % self._erased[customer] if customer in self._erased else b""
+        parts = (self._app_id.encode() + again, customer, kind.encode(), b"%d" % episode, b"%d" % change)
         return blake2b(b"\x1f".join(parts), digest_size=16).hexdigest()
 
     def _churn(self, row: Row, risk_ppm: int, listed: int, now: int) -> Change | None:
@@ -242,7 +246,15 @@ class Oracle:
 
     # Section 6: control entries and ticks.
 
-    def _control(self, entry: Entry) -> list[dict[str, Any]]:
+    def _erase(self, customer: bytes, append_ms: int | None) -> None:
+        """Section 6: whoever is erased is as if never heard of, and nothing of before counts ever again."""
+        row = self.rows.pop(customer, None)
+        times = [-1 if row is None else row.last_event_ms, -1 if self.last_tick_ms is None else self.last_tick_ms]
+        if append_ms is not None and not self._recorded:
+            times.append(append_ms)
+        self._erased[customer] = max(*times, self._erased.get(customer, -1))
+
+    def _control(self, entry: Entry, append_ms: int | None) -> list[dict[str, Any]]:
         body = entry.body
         if entry.control is Control.POLICY:
             if body["version"] > self._policy_version:
@@ -252,7 +264,11 @@ class Oracle:
                         scores.settle(row, self._rules, day_of(self.last_tick_ms))
                 self._rules = Rules(policy.parse(body["toml"]))
             return []
+        if entry.control is Control.ERASE:
+            self._erase(body["customer_id"].encode(), append_ms)
+            return []
         if entry.control is Control.SOURCES:
+            self._recorded = body.get("recorded", False)
             for name, topic, partitions in body["topics"]:
                 if self._named.get(name, topic) != topic:
                     self._retired.add(self._named[name])
@@ -304,4 +320,7 @@ class Oracle:
             alerts += self._conclude(customer, after, max(tick, after.last_event_ms), due)
             if after != row:
                 self.rows[customer] = after
+        if tick % DAY_MS == 0:
+            kept_ms = tick - ERASED_DAYS * DAY_MS
+            self._erased = {customer: ms for customer, ms in self._erased.items() if ms >= kept_ms}
         return self._budget.spend(sorted(alerts, key=lambda one: -one["savable_cents"]), self._rules)

@@ -6,7 +6,7 @@ at all, whoever opens a transactional id shuts out its predecessor, a commit of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from schemas.block import Source
@@ -31,7 +31,7 @@ class Sent:
 
     by: Transaction | None
     key: bytes
-    value: bytes
+    value: bytes | None
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class Broker:
         self._open.append(one)
         return one
 
-    def send(self, by: Transaction, log: list[Sent], records: list[tuple[bytes, bytes]]) -> None:
+    def send(self, by: Transaction, log: list[Sent], records: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Write records that are seen once their transaction is committed."""
         self._check(by.epoch)
         log += [Sent(by, *record) for record in records]
@@ -104,10 +104,11 @@ class Broker:
                 return
 
     def compact(self) -> None:
-        """Forget all but the last decided version of each key, and what was aborted."""
+        """Forget all but the last decided version of each key, what was aborted, and what was taken back."""
         last = {one.key: at for at, one in enumerate(self.changelog) if one.by is None or one.by.committed}
         self.changelog = [
             one
             for at, one in enumerate(self.changelog)
-            if (one.by is not None and one.by.committed is None) or last.get(one.key) == at
+            if (one.by is not None and one.by.committed is None)
+            or (last.get(one.key) == at and one.value is not None)
         ]

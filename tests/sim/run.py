@@ -1,4 +1,4 @@
-"""One schedule from a seed: two workers, some events, crashes, zombies and moves; then calm, and the verdict."""
+"""One schedule from a seed: two workers, events, erasures, crashes, zombies, moves; then calm, and the verdict."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import pairwise
 from random import Random
 
-from schemas.block import Block, Source, decode
+from schemas.block import Block, Source, decode, erase_entry
 from schemas.codec import encode
 from schemas.codes import Kind
 from streams.outbox import NONCE_KEY
@@ -70,7 +70,7 @@ class Schedule:
 
     def _happen(self) -> None:
         rng, at = self._rng, self._rng.randrange(2)
-        what = rng.choice(("crash", "sleep", "sleep", "move", "move", "compact"))
+        what = rng.choice(("crash", "sleep", "sleep", "move", "move", "compact", "erase"))
         one = self._workers[at]
         if what == "crash":
             self._crash(at)
@@ -82,6 +82,8 @@ class Schedule:
                         self._move(role, 1 - at)
         elif what == "move":
             self._move(rng.choice(("sources", "ledger")), at)
+        elif what == "erase":
+            self._broker.append(erase_entry(f"C{rng.randrange(CUSTOMERS)}", 0, "dpo", "asked"))
         else:
             self._broker.compact()
 

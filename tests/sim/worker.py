@@ -40,6 +40,7 @@ FAULTS = {
     "position apart": "reading goes on at an offset that is noted apart from the rows, once they are judged",
     "offsets before writes": "a source offset counts as durable as soon as it is read",
     "a failed write is passed over": "ingest goes on after a write that did not arrive",
+    "tombstones left out": "a publication does not say that a row is gone",
     "a failed publication is passed over": "the judge goes on after a publication that was aborted",
 }
 """What can be planted. Each must be found."""
@@ -173,6 +174,8 @@ class Worker:
         broker.offsets[_LEDGER] = at
         yield
         rows = pipeline.snapshot().records
+        if self.fault == "tombstones left out":
+            rows = [one for one in rows if one[1] is not None]
         alerts = [(alert.alert_id.encode(), b"") for outcome in unsaid for alert in outcome.alerts]
         if self.fault == "alerts first":
             broker.alerts += [_at_once(*alert) for alert in alerts]

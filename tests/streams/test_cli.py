@@ -48,6 +48,7 @@ COMMANDS = [
     ["curve"],
     ["problems"],
     ["export"],
+    ["erase"],
     ["desk"],
     *([name, verb] for name, verbs in BESIDE.items() for verb in verbs),
 ]

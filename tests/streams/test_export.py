@@ -74,7 +74,7 @@ def test_it_tells_in_plain_words_what_is_held_where_from_and_for_how_long(held: 
         "ada (agent): disagree, because: it was me",
         "refused for currency",
         "our people and systems are told: send no advertising",
-        "37 days at most (topic",
+        "Kept: 31 days at most",
         "GDPR article 22",
     ):
         assert expected in said, (expected, said)

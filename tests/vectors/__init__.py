@@ -27,6 +27,7 @@ from schemas import block, codec, codes, events, state
 from schemas.alerts import Alert, DeadLetter, Evidence, Gesture, Incident, Step
 from schemas.block import Block, Entry, Source, Sourced
 from schemas.codes import FIRST_PURCHASE_KIND, Kind
+from schemas.erasures import Receipt, marker_of
 from schemas.events import Event
 
 if TYPE_CHECKING:
@@ -193,9 +194,22 @@ LEDGER = {
         _read_entry,
         ("RELEASE", {"incident": "value-0-3", "author": "ops", "reason": "looked into: they are right"}),
     ),
+    "control erase": Vector(
+        lambda: block.erase_entry("C-17", 1_763_890_320_000, "dpo", "asked by letter"),
+        _read_entry,
+        (
+            "ERASE",
+            {"customer_id": "C-17", "asked_ms": 1_763_890_320_000, "author": "dpo", "reason": "asked by letter"},
+        ),
+    ),
 }
 
 # ---------------------------------------------------------------- what goes out, and what is kept
+
+RECEIPT = Receipt(
+    marker=marker_of(bytes(32), b"C-17").hex(), partition=3, offset=4_711, asked_ms=1_763_890_320_000,
+    erased_ms=1_763_890_320_000, known=True, withdrawn=2, author="dpo", reason="asked by letter",
+)  # fmt: skip
 
 ALERT = Alert(
     alert_id="9f86d081884c7d659a2feaa0c55ad015",
@@ -315,6 +329,7 @@ KEPT = {
     "incident json": Vector(
         lambda: INCIDENT.to_json().encode(), lambda raw: Incident.of(json.loads(raw)), INCIDENT
     ),
+    "receipt json": Vector(RECEIPT.to_json, Receipt.of, RECEIPT),
     "dead letter key": Vector(lambda: LETTER.record_key, bytes, b"0f8fad5b-d9cb-469f-a165-70867728950e:3:4711"),
     "dead letter headers": Vector(
         lambda: msgpack.packb(LETTER.headers()),
