@@ -174,6 +174,21 @@ def _put(path: Path, day: str, frames: list[Frame], events: bool) -> None:
     _write_records(_made(path / name), frames)
 
 
+def frames_of(piece: Piece) -> Iterator[Frame]:
+    """The records of one file, in their order. Raises ``FileError``."""
+    return _frames([piece])
+
+
+def rewrite(path: Path, piece: Piece, frames: list[Frame]) -> None:
+    """Put other records of the same offsets in a file's place, and their events, where a table has them."""
+    table = path / EVENTS / piece.path.relative_to(path)
+    if table.exists():
+        from streams.flatten import write_events
+
+        write_events(table, frames)
+    _write_records(piece.path, frames)
+
+
 def _made(path: Path) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

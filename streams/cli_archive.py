@@ -11,6 +11,7 @@ from streams.cli_parts import (
     config_option,
     examples,
     in_a_sentence,
+    moment,
     read_config,
 )
 
@@ -66,3 +67,37 @@ def archive_check(directory: Path) -> None:
         for partition, (first, last, files) in sorted(told.items()):
             click.echo(f"partition {partition}: records {first} to {last} in {files} files")
         click.echo(f"{directory}: {sum(last - first + 1 for first, last, _ in told.values())} records, whole")
+
+
+@archive.command(
+    "forget",
+    epilog=examples(
+        "whaleline archive forget /var/lib/whaleline/archive C-17",
+        "whaleline archive forget /var/lib/whaleline/archive C-17 --until 2025-12-01T08:00",
+    ),
+)
+@click.argument("directory", type=DIRECTORY)
+@click.argument("customer")
+@click.option(
+    "--until", callback=moment, metavar="TIME", help="Only what was up to then, if they came back since."
+)
+@click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+def archive_forget(directory: Path, customer: str, until: int | None, yes: bool) -> None:
+    """Take CUSTOMER out of the archive in DIRECTORY: the part of an erasure that lies there.
+
+    Files that speak of them are written anew; offsets stay, so the rest is judged as before. It cannot be taken
+    back. Whatever ends it, run it again.
+    """
+    with in_a_sentence():
+        from streams.archiveforget import files_of, forget
+
+        whole = files_of(directory)
+        if not yes:
+            click.confirm(f"{customer} is taken out of {directory}, for good. Go on?", abort=True, err=True)
+        hidden = not sys.stderr.isatty()
+        with click.progressbar(length=whole, label="forgetting", file=sys.stderr, hidden=hidden) as bar:
+            found = forget(directory, customer, until, bar.update)
+        click.echo(
+            f"{directory}: {found.events} events taken out, {found.mentions} of others no longer name them, "
+            f"{found.files} of {whole} files written anew"
+        )

@@ -49,6 +49,7 @@ COMMANDS = [
     ["problems"],
     ["export"],
     ["erase"],
+    ["archive", "forget"],
     ["desk"],
     *([name, verb] for name, verbs in BESIDE.items() for verb in verbs),
 ]
