@@ -47,9 +47,7 @@ COMMANDS = [
     ["incidents", "release"],
     ["curve"],
     ["problems"],
-    ["export"],
-    ["erase"],
-    ["archive", "forget"],
+    *(["export"], ["erase"], ["archive", "forget"]),
     ["desk"],
     *([name, verb] for name, verbs in BESIDE.items() for verb in verbs),
 ]
