@@ -14,6 +14,7 @@ from typing import Any, Self
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
 from schemas.alerts import VERSION
+from schemas.block import erase_entry
 from schemas.codec import encode
 from streams.config import Config, load
 from streams.intake import ledger_partition
@@ -111,6 +112,13 @@ class Deployment:
                 return
             except BufferError:
                 self._producer.poll(1.0)  # more than the client holds: wait until some have arrived
+
+    def erase(self, customer: str) -> None:
+        """Have a customer erased, as the command line does."""
+        partition = ledger_partition(customer, self.config.ledger_partitions)
+        entry = erase_entry(customer, 0, "dpo", "asked")
+        self._producer.produce(self.config.topics.ledger, entry, None, partition)
+        self._producer.flush(30)
 
     def progress(self, until_ms: int, only: str = "", *, flush: bool = True) -> None:
         """Let every source partition (or those of one topic only) say that all before a time has been sent."""

@@ -22,6 +22,8 @@ AT_ONCE = 200
 
 CUSTOMER_EVENTS = 1_000
 LEAST_CUSTOMERS = 40
+ERASED_EVERY = 1_000
+"""So often a customer is erased; most come back, for the history goes on with them."""
 SPAN_DAYS = 30
 OFTEN = [Kind.CALL_CLOSED, Kind.PURCHASE, Kind.TICKET_OPENED, Kind.TICKET_REPLY, Kind.TICKET_RESOLVED, Kind.CHAT]
 ANY = [kind for kind in SHAPES if kind is not Kind.PROGRESS]
@@ -69,6 +71,8 @@ class Feed(threading.Thread):
                 some.append(rng.choice(some))
             until_ms = max(until_ms, one[1]["ts_ms"])
             self.sent += 1
+            if self.sent % ERASED_EVERY == ERASED_EVERY // 2:
+                self._deployment.erase(one[1]["customer_id"])
             if self.sent % AT_ONCE == 0:
                 self._deployment.send(some, flush=False)
                 self._deployment.progress(until_ms - HOUR, flush=False)

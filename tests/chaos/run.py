@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from streams.secret import new_key
 from tests.broker.cluster import Cluster
 from tests.broker.deployment import Deployment
 from tests.chaos import verdict
@@ -115,8 +116,10 @@ class Run:
         self._place.mkdir(parents=True, exist_ok=True)
         self._tell("starting the broker", 0.0)
         with Cluster(self.plan.brokers, self._jars) as self._cluster:
-            copies = {"replication": str(min(3, self.plan.brokers))}
-            with Deployment(self._cluster.bootstrap, "chaos-", self._place, **copies) as deployment:
+            key = self._place / "erasure.key"
+            key.write_text(new_key())
+            settings = {"replication": str(min(3, self.plan.brokers)), "erasure_key": str(key)}
+            with Deployment(self._cluster.bootstrap, "chaos-", self._place, **settings) as deployment:
                 self._crew = Crew(deployment, self._place, self._rng, self.plan.without)
                 try:
                     self._through(deployment)

@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from schemas.block import Block, decode
+from schemas.block import Block, decode, decode_control
 from streams.arena import as_dict
+from streams.config import Config
 from streams.pipeline import Pipeline, Record
+from streams.secret import load_key
 from streams.topics import describe
 from tests.broker.deployment import Deployment
 from tests.laws.test_oracle import differing
@@ -46,6 +48,9 @@ class Expected(NamedTuple):
     bytes: dict[bytes, bytes]
     last_tick_ms: int
     places: set[Place]
+    withdrawn: set[str]
+    erased: set[bytes]
+    receipts: list[bytes]
 
 
 class Verdict(NamedTuple):
@@ -83,18 +88,28 @@ def sent(deployment: Deployment) -> Sent:
     return found
 
 
-def expected(app_id: str, partition: int, partitions: int, log: list[Record], tick_ms: int) -> Expected:
+def expected(config: Config, partition: int, log: list[Record], tick_ms: int) -> Expected:
     """Judge one ledger partition from its beginning, slowly and undisturbed."""
-    oracle, pipeline = Oracle(app_id, partitions), Pipeline(app_id, partition, partitions)
+    app_id, partitions = config.app_id, config.ledger_partitions
+    oracle = Oracle(app_id, partitions)
+    pipeline = Pipeline(app_id, partition, partitions, erasure_key=load_key(config))
     alerts: list[str] = []
     places: set[Place] = set()
+    withdrawn: set[str] = set()
+    erased: set[bytes] = set()
+    receipts: list[bytes] = []
     for record in log:
         alerts += [one["alert_id"] for one in oracle.step(record.value, record.offset, record.append_ms)]
-        pipeline.step(record)
+        kept = pipeline.kept() if pipeline.waiting or pipeline.held else []
+        outcome = pipeline.step(record)
+        if outcome.receipts:
+            receipts += [one.to_json() for one in outcome.receipts]
+            withdrawn |= {one.alert_id for one in kept} - {one.alert_id for one in pipeline.kept()}
+            erased.add(decode_control(record.value).body["customer_id"].encode())
         places |= _places(record.value)
     rows = oracle.settled(tick_ms // DAY_MS)
     plain = {name: row.tobytes() for name, row in pipeline.settled_rows().items()}
-    return Expected(alerts, rows, plain, pipeline.last_tick_ms, places)
+    return Expected(alerts, rows, plain, pipeline.last_tick_ms, places, withdrawn, erased, receipts)
 
 
 def _places(value: bytes) -> set[Place]:
@@ -119,20 +134,14 @@ def judge(deployment: Deployment, jobs: int, tell: Callable[[str], None]) -> Ver
     tell("judging the ledger again, slowly")
     with ProcessPoolExecutor(jobs) as pool:
         for at, (log, state) in enumerate(zip(logs, states, strict=True)):
-            due.append(
-                pool.submit(
-                    expected,
-                    config.app_id,
-                    at,
-                    config.ledger_partitions,
-                    log[: state.next_offset],
-                    state.last_tick_ms,
-                )
-            )
+            due.append(pool.submit(expected, config, at, log[: state.next_offset], state.last_tick_ms))
         wanted = [one.result() for one in due]
     told = Counter(alert for one in wanted for alert in one.alerts)
     written: set[Place] = set().union(*(one.places for one in wanted))
-    wrong = lost = doubled = rows = 0
+    withdrawn: set[str] = set().union(*(one.withdrawn for one in wanted))
+    receipts = Counter(receipt for one in wanted for receipt in one.receipts)
+    receipts.subtract(one.value() for one in deployment.read(config.topics.erasures) if one.value())
+    wrong, lost, doubled, rows = sum(map(abs, receipts.values())), 0, 0, 0
     for state, one in zip(states, wanted, strict=True):
         mine = state.settled_rows()
         rows += len(one.rows)
@@ -140,6 +149,8 @@ def judge(deployment: Deployment, jobs: int, tell: Callable[[str], None]) -> Ver
         for name in mine.keys() & one.rows.keys():
             row = as_dict(mine[name])
             wrong += bool(differing(row, one.rows[name])) or mine[name].tobytes() != one.bytes.get(name)
+            if name in one.erased:
+                continue  # what was counted before is forgotten
             for counter in COUNTED.values():
                 off = row[counter] - there.counts[name.decode(), counter]
                 lost, doubled = lost + max(0, -off), doubled + max(0, off)
@@ -147,7 +158,7 @@ def judge(deployment: Deployment, jobs: int, tell: Callable[[str], None]) -> Ver
         rows_wrong=wrong,
         lost=lost + len(there.places - written),
         doubled=doubled + sum(count - 1 for count in out.values()),
-        alerts_missing=len(told.keys() - out.keys()),
+        alerts_missing=len(told.keys() - out.keys() - withdrawn),
         alerts_phantom=len(out.keys() - told.keys()),
         events=len(there.places),
         rows=rows,
