@@ -194,13 +194,16 @@ def worker(config_file: Path | None) -> None:
     "--jobs", type=click.IntRange(1, 1024), metavar="N",
     help="Processes that share the partitions; as many as there are processors, unless named.",
 )  # fmt: skip
+@click.option("--resume", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+              help="Keep here what is needed to go on after an interruption, and go on from it.")  # fmt: skip
 @click.option("--currency", default="USD", show_default=True, help="Events in another currency are refused.")
 @click.option("--app-id", default="whaleline", show_default=True, help="Part of every alert's id.")
 @click.option("--as-of", callback=moment, metavar="TIME", help="Judge as if it were this time, as in 2025-12-01.")
 def replay(
     events: Path, alerts: Path, states: Path, dead_letters: Path | None, held: Path | None,
     incidents: Path | None, curve: Path | None, problems: Path | None, daily: Path | None,
-    policy_file: Path | None, partitions: int, jobs: int | None, currency: str, app_id: str, as_of: int | None,
+    policy_file: Path | None, partitions: int, jobs: int | None, resume: Path | None, currency: str, app_id: str,
+    as_of: int | None,
 ) -> None:  # fmt: skip
     """Judge a file of EVENTS again, without any broker.
 
@@ -224,6 +227,7 @@ def replay(
                 app_id=app_id,
                 partitions=partitions,
                 jobs=jobs,
+                resume=resume,
                 currency=currency,
                 as_of_ms=as_of,
                 progress=lambda done: bar.update(done - bar.pos),

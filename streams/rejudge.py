@@ -66,6 +66,7 @@ class Judge:
         """
         self.name, self.partitions, self.share = name, partitions, share
         self.records = 0
+        self._numbers = [0] * partitions
         self.pipelines = [Pipeline(app_id, partition, partitions) for partition in range(partitions)]
 
     def open(self, policy: Policy) -> None:
@@ -77,8 +78,10 @@ class Judge:
 
     def step(self, partition: int, value: bytes) -> None:
         """Judge the next record of a partition."""
+        number = self._numbers[partition]
+        self._numbers[partition] += 1
         if self.share.has(partition):
-            self.judge(partition, Record(self.pipelines[partition].next_offset, None, value))
+            self.judge(partition, Record(number, None, value))
 
     def judge(self, partition: int, record: Record) -> None:
         """Judge one record. Raises ``ReplayError`` where it cannot be judged."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final
 from schemas.policy import Policy
 from streams import shares
 from streams.beside import FROM_BYTES, beside
+from streams.checkpoint import begin, digest_of
 from streams.ledgerfile import whole_file
 from streams.parquet import is_parquet
 from streams.recorded import is_recorded, read, size_of
@@ -46,6 +48,7 @@ def run_replay(
     policy: Policy | None = None,
     *,
     jobs: int | None = None,
+    resume: Path | None = None,
     progress: Progress = lambda _: None,
     **how: Any,
 ) -> Summary:
@@ -53,6 +56,7 @@ def run_replay(
 
     ``policy`` None is the default policy; a ledger brings its own, and its partitions. ``jobs`` processes share
     the partitions; None takes as many as there are processors and partitions, for an input that is worth it.
+    ``resume`` is a folder that holds what an interruption leaves to go on from; it is gone when all is written.
     ``how`` holds what ``Asked`` has. Raises ``ReplayError`` and ``FileError``.
     """
     named = (getattr(outputs, one.name) for one in fields(outputs))
@@ -69,6 +73,8 @@ def run_replay(
     if jobs is None:
         jobs = (os.cpu_count() or 1) if size_of(events) >= FROM_BYTES else 1
     jobs = min(jobs, asked.partitions)
+    if resume is not None:
+        begin(resume, digest_of(events, asked, policy and policy.toml, outputs.daily is not None, jobs))
     with ExitStack() as stack:
         opened: dict[str, Any] = {one.name: None for one in fields(outputs)}
         for name in opened:
@@ -76,20 +82,24 @@ def run_replay(
             if path is not None:
                 opened[name] = stack.enter_context(SINKS.get(name, whole_file)(path))
         into = Into(**opened)
-        if jobs > 1:
+        if resume is not None:
+            found = _together(asked, into, resume, jobs, progress)
+        elif jobs > 1:
             room = stack.enter_context(TemporaryDirectory(prefix=".replay-", dir=outputs.states.parent))
             found = _together(asked, into, Path(room), jobs, progress)
         else:
             found = judged(asked, into, Share(), progress)
         _write_end(found, into)
-        return found.summary
+    if resume is not None:
+        shutil.rmtree(resume)
+    return found.summary
 
 
 def _together(asked: Asked, into: Into, room: Path, jobs: int, progress: Progress) -> Found:
     """The same by several processes."""
     folders = [room / str(number) for number in range(jobs)]
-    wanted = {name for name, sink in into._asdict().items() if sink is not None}
-    arguments = [(asked, folder, wanted, Share(number, jobs)) for number, folder in enumerate(folders)]
+    daily = into.daily is not None
+    arguments = [(asked, folder, daily, Share(number, jobs)) for number, folder in enumerate(folders)]
     parts = beside(judge_share, arguments, str(asked.events), lambda done: progress(int(done)))
     for name, sink in ((shares.ALERTS, into.alerts), (shares.HELD, into.held)):
         if sink is not None:

@@ -5,6 +5,7 @@ Put together they give, byte for byte, what one process writes: what is written 
 """
 
 import heapq
+import os
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
@@ -21,15 +22,31 @@ ALERTS, HELD, LETTERS, DAILY, NAMES, ROWS = "alerts", "held", "letters", "daily"
 
 
 class Spool:
-    """Values in the order in which they came, each behind its key; a key begins with the number of its batch."""
+    """Values in the order in which they came, each behind its key; a key begins with the number of its batch.
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("xb")
+    It goes on behind the first ``length`` bytes of the file; what stands behind them is forgotten.
+    """
+
+    def __init__(self, path: Path, length: int = 0) -> None:
+        self._path = path
+        self._file = path.open("ab")
+        self._file.truncate(length)
         self._pack = msgpack.Packer().pack
 
     def put(self, key: tuple[Any, ...], value: Any) -> None:
         """Write one down; keys ascend."""
         self._file.write(self._pack((key, value)))
+
+    def sync(self) -> int:
+        """Make durable what was put, and return how many bytes that is."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self._path.stat().st_size
+
+    def read(self) -> Iterator[tuple[list[Any], Any]]:
+        """Everything in it."""
+        self._file.flush()
+        return _read(self._path)
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -50,7 +67,7 @@ class SpooledStates:
     """``States`` for now: names and rows as they are, in files beside each other."""
 
     def __init__(self, folder: Path) -> None:
-        self._names, self._rows = Spool(folder / NAMES), (folder / ROWS).open("xb")
+        self._names, self._rows = Spool(folder / NAMES), (folder / ROWS).open("wb")
 
     def put(self, customers: list[str], rows: NDArray[Any]) -> None:
         """Write them down."""

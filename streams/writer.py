@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,11 @@ from schemas.alerts import Alert, DeadLetter, Incident
 from schemas.policy import Policy
 from schemas.state import CUSTOMER, NEVER
 from streams import shares
+from streams.checkpoint import EVERY_S, Checkpoint
+from streams.clock import monotonic_s
 from streams.outcome import Outcome
 from streams.pipeline import Pipeline
 from streams.rejudge import Judge, Progress, Share, judge_file
-from streams.shares import Spool
 from streams.sinks import AT_ONCE, Alerts, Daily, Standing, States
 
 DAY_MS = 86_400_000
@@ -95,6 +96,18 @@ class Found:
             whole.conflicts += part.conflicts
         whole.close()
         return whole
+
+    def as_map(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+        incidents = {name: one.as_map() for name, one in self.incidents.items()}
+        return {**asdict(self), "incidents": incidents}
+
+    @classmethod
+    def from_map(cls, told: dict[str, Any]) -> Self:
+        """Take it back."""
+        incidents = {name: Incident.of(one) for name, one in told["incidents"].items()}
+        conflicts = [(batch, text) for batch, text in told["conflicts"]]
+        return cls(Summary(**told["summary"]), incidents, told["insights"], conflicts)
 
     def close(self) -> None:
         """Bring what is told in the summary into an order that no number of shares changes."""
@@ -232,37 +245,69 @@ class Writer(Judge):
 class _Sharer(Writer):
     """Writes into spools, each thing behind the key by which shares are put together."""
 
-    spools: dict[str, Spool]
+    def __init__(
+        self, asked: Asked, partitions: int, into: Into, share: Share, daily: bool, kept: Checkpoint
+    ) -> None:
+        super().__init__(asked, partitions, into, share, daily)
+        self._kept, self._kept_s = kept, monotonic_s()
+        self._spools = {
+            name: kept.spool(name) for name in (shares.ALERTS, shares.HELD, shares.LETTERS, shares.DAILY)
+        }
+        self._done = kept.told.get("batch", 0)
+        if kept.told:
+            self.found = Found.from_map(kept.told["found"])
+            kept.restore(self.pipelines)
+
+    def refuse(self, letter: DeadLetter) -> None:
+        """Keep it, if it was not met before the last checkpoint."""
+        if self.batch >= self._done:
+            super().refuse(letter)
+
+    def write(self) -> None:
+        """Write down what was told since the last call; now and then, keep what is needed to go on."""
+        super().write()
+        if self.batch > self._done and monotonic_s() - self._kept_s >= EVERY_S:
+            self._keep()
+
+    def _keep(self) -> None:
+        told = {"batch": self.batch, "found": self.found.as_map()}
+        self._kept.keep(self.pipelines, self._spools, told)
+        self._done, self._kept_s = self.batch, monotonic_s()
 
     def put_alert(self, alert: Alert) -> None:
-        self.spools[shares.ALERTS].put((self.batch, *_place(alert)), alert.as_map())
+        """Write one down."""
+        self._spools[shares.ALERTS].put((self.batch, *_place(alert)), alert.as_map())
 
     def put_held(self, alert: Alert) -> None:
-        self.spools[shares.HELD].put((self.batch, *_place(alert)), alert.as_map())
+        """Write one down."""
+        self._spools[shares.HELD].put((self.batch, *_place(alert)), alert.as_map())
 
     def put_letter(self, letter: DeadLetter) -> None:
-        self.spools[shares.LETTERS].put((self.batch, *_stand(letter)), self.letter_line(letter))
+        """Write one down."""
+        self._spools[shares.LETTERS].put((self.batch, *_stand(letter)), self.letter_line(letter))
 
     def put_daily(self, partition: int, day: int, standing: Standing) -> None:
+        """Write one down."""
         told = (standing.customers, standing.risk_ppm.tobytes(), standing.states.tobytes())
-        self.spools[shares.DAILY].put((self.batch, day, partition), told)
+        self._spools[shares.DAILY].put((self.batch, day, partition), told)
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        for one in self._spools.values():
+            one.close()
 
 
-def judge_share(asked: Asked, folder: Path, wanted: set[str], share: Share, progress: Progress) -> Found:
-    """``judged`` by one of several processes, into spools in ``folder``."""
-    folder.mkdir()
-    spools = {name: Spool(folder / name) for name in (shares.ALERTS, shares.HELD, shares.LETTERS, shares.DAILY)}
-    with closing(shares.SpooledStates(folder)) as states:
+def judge_share(asked: Asked, folder: Path, daily: bool, share: Share, progress: Progress) -> Found:
+    """``judged`` by one of several processes, into spools in ``folder``, going on from a checkpoint there."""
+    with ExitStack() as stack:
+        kept = stack.enter_context(closing(Checkpoint(folder)))
+        states = stack.enter_context(closing(shares.SpooledStates(folder)))
 
         def sharer(partitions: int) -> _Sharer:
-            one = _Sharer(asked, partitions, Into(states), share, "daily" in wanted)
-            one.spools = spools
-            return one
+            one = _Sharer(asked, partitions, Into(states), share, daily, kept)
+            return stack.enter_context(closing(one))
 
-        found = _run(asked, sharer, progress)
-    for one in spools.values():
-        one.close()
-    return found
+        return _run(asked, sharer, progress)
 
 
 def _place(alert: Alert) -> tuple[int, str]:

@@ -7,12 +7,13 @@ import os
 import signal
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from streams import ledgerfile
+from streams import ledgerfile, payloads, rejudge, replay, writer
 from streams.beside import beside
-from streams.ledgerfile import Frame, Head
+from streams.ledgerfile import FileError, Frame, Head
 from streams.rejudge import ReplayError
 from streams.replay import Outputs, Summary, run_replay
 from streams.simulate import END_MS
@@ -52,10 +53,9 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-@pytest.mark.parametrize("jobs", [2, 3])
-def test_shares_make_the_whole(events: Path, tmp_path: Path, jobs: int) -> None:
+def test_shares_make_the_whole(events: Path, tmp_path: Path) -> None:
     alone = written(events, tmp_path / "alone", partitions=5, jobs=1)
-    assert written(events, tmp_path / "shared", partitions=5, jobs=jobs) == alone
+    assert written(events, tmp_path / "shared", partitions=5, jobs=3) == alone
     summary, files = alone
     assert summary.dead_letters == 9
     assert summary.held > 0
@@ -78,13 +78,58 @@ def test_the_partitions_of_a_ledger_are_shared_too(tmp_path: Path) -> None:
 def test_sixty_four_partitions_judge_as_one(tmp_path: Path) -> None:
     """Where no whole-base limit is met, which each partition has a share of."""
     file = stories_file(tmp_path / "events.jsonl", customers=8)
-    one, many = (written(file, tmp_path / str(count), partitions=count, jobs=2) for count in (1, 64))
+    one, many = (written(file, tmp_path / str(count), partitions=count, jobs=1) for count in (1, 64))
     assert one[0].alerts_by_kind == many[0].alerts_by_kind
     assert one[1]["states.jsonl"] == many[1]["states.jsonl"]
     ids = [
         [json.loads(line)["alert_id"] for line in found[1]["alerts.jsonl"].splitlines()] for found in (one, many)
     ]
     assert ids[0] == ids[1]
+
+
+class Broken(Exception):
+    """The replay was interrupted."""
+
+
+@pytest.mark.parametrize(("jobs", "broken"), [(1, (1, 4, 2)), (2, (3, 9))])
+def test_what_was_interrupted_goes_on_and_nothing_shows(
+    events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, broken: tuple[int, ...]
+) -> None:
+    """Cut off after any number of chunks, again and again: in the end the bytes of one that was left in peace."""
+    alone = written(events, tmp_path / "alone", partitions=3, jobs=1)
+    breaks = iter(broken)
+
+    def in_turn(task: Any, arguments: Any, name: str, progress: Any) -> list[Any]:
+        left = [next(breaks, 10**9)]
+
+        def count(_: int) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Broken
+
+        return [task(*given, count) for given in arguments]
+
+    monkeypatch.setattr(payloads, "AT_ONCE", 60)
+    monkeypatch.setattr(rejudge, "AT_ONCE", 60)
+    monkeypatch.setattr(writer, "EVERY_S", 0.0)
+    monkeypatch.setattr(replay, "beside", in_turn)
+    folder, kept = tmp_path / "out", tmp_path / "kept"
+    for _ in broken:
+        with pytest.raises(Broken):
+            written(events, folder, partitions=3, jobs=jobs, resume=kept)
+        assert list(folder.iterdir()) == []
+        assert (kept / "0" / "checkpoint").is_file()
+    with pytest.raises(FileError, match="another input or with other options"):
+        written(events, tmp_path / "other", partitions=4, jobs=jobs, resume=kept)
+    assert written(events, folder, partitions=3, jobs=jobs, resume=kept) == alone
+    assert not kept.exists()
+
+
+def test_a_folder_of_something_else_is_left_alone(events: Path, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").touch()
+    with pytest.raises(FileError, match="name a new folder"):
+        written(events, tmp_path / "out", resume=tmp_path)
+    assert (tmp_path / "letter.txt").is_file()
 
 
 def _ended(number: int, count: object) -> None:
@@ -103,6 +148,7 @@ def test_the_command_shares_when_asked(events: Path, tmp_path: Path) -> None:
         folder = tmp_path / jobs
         folder.mkdir()
         paths = ("--alerts", folder / "a", "--states", folder / "s")
-        result = whaleline("replay", events, *paths, "--partitions", "4", "--jobs", jobs)
+        kept = ("--resume", folder / "kept") if jobs == "2" else ()
+        result = whaleline("replay", events, *paths, "--partitions", "4", "--jobs", jobs, *kept)
         found.append((result.stdout, (folder / "a").read_bytes(), (folder / "s").read_bytes()))
     assert found[0] == found[1]
