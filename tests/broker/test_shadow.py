@@ -26,7 +26,9 @@ CAREFUL = (
 
 @pytest.fixture
 def live(kafka_broker: str, topic_prefix: str, tmp_path: Path) -> Iterator[Deployment]:
-    with Deployment(kafka_broker, topic_prefix, tmp_path) as one:
+    key = tmp_path / "erasure.key"
+    assert whaleline("erase", "--new-key", key).exit_code == 0
+    with Deployment(kafka_broker, topic_prefix, tmp_path, erasure_key=str(key)) as one:
         yield one
 
 
@@ -82,7 +84,7 @@ def test_a_shadow_beside_a_new_ledger_says_what_its_policy_says(
 
 
 def test_a_shadow_begins_where_the_live_judge_stands(live: Deployment, shadow: Deployment, tmp_path: Path) -> None:
-    """Under the live policy itself: from its start on it says exactly what the live judge says."""
+    """Under the live policy itself: from its start on it says what the live judge says, and forgets as it does."""
     (policy := tmp_path / "same.toml").write_text("")
     events = world(22, 800, customers=15)
     live.start()
@@ -104,3 +106,12 @@ def test_a_shadow_begins_where_the_live_judge_stands(live: Deployment, shadow: D
     after = {one["alert_id"] for one in live.alerts()} - before
     assert after
     assert {one["alert_id"] for one in shadow.alerts()} == after
+    name = sorted(rows[0])[0]
+    asked = ("--author", "jo", "--reason", "asked", "--yes")
+    assert whaleline("erase", name.decode(), *asked, **live.environment).exit_code == 0
+
+    def held() -> bool:
+        return any(name in one.settled_rows() for of in (live, shadow) for one in of.state())
+
+    live.until("both have forgotten", lambda: not held())
+    assert len(shadow.read(shadow.config.topics.erasures)) == len(live.read(live.config.topics.erasures)) == 1
