@@ -22,7 +22,7 @@ from tests.laws.test_oracle import compare
 from tests.laws.test_replay import cut, judged, one_by_one
 from tests.worlds import START_MS, world
 
-LAWS = settings(max_examples=4, deadline=None)
+LAWS = settings(max_examples=3, deadline=None)
 SEEDS = st.integers(0, 10**9)
 CANARY = "canary-3f9c1e07"
 WAVE = {"kind": "chat", "case_id": "T", "reason": "no login", "resolved": False}
