@@ -3,6 +3,8 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +17,9 @@ from streams.arena import Arena
 from streams.intake import Clock, Intake, SourceRecord, opening
 from streams.opened import open_block
 from streams.pipeline import Pipeline, Record
+from streams.rejudge import Judge, judge_file
 from streams.waiting import sheaf_of
-from streams.warmup import warm
+from streams.warmup import warm, warm_files
 from tests.bench import base
 from tests.bench.load import Load, events, load
 from tests.bench.results import keep
@@ -116,7 +119,8 @@ def way_out(raw: list[tuple[str, bytes]]) -> dict[str, float]:
     cut = [sourced[at : at + BLOCK] for at in range(0, len(sourced), BLOCK)]
     blocks = [encode_events(part) for part in cut]
     begin = [sources_entry([("bench", SOURCE.topic, 1)]), policy_entry("", 1)]
-    backlog = ledger_of(load(LOAD, CUSTOMERS * 10))
+    shop = load(LOAD, CUSTOMERS * 10)
+    backlog = ledger_of(shop)
 
     def judged(values: list[bytes]) -> Pipeline:
         pipeline = Pipeline("bench")
@@ -134,11 +138,20 @@ def way_out(raw: list[tuple[str, bytes]]) -> dict[str, float]:
         / seconds(lambda: [open_block(value, lambda _: 0) for value in blocks]),
         "judge_events_per_s": len(sourced) / seconds(lambda: judged([*begin, *blocks])),
         "judge_backlog_events_per_s": LOAD / seconds(lambda: judged(backlog)),
+        "replay_events_per_s": LOAD / replayed(shop),
         "restore_rows_per_s": len(rows) / seconds(lambda: Arena().restore_rows(changelog, 0, len(rows), 1)),
         "tick_rows_per_s": 48 * len(aged.customers()) / seconds(lambda: tick(aged)),
         "block_bytes_per_event": sum(map(len, blocks)) / len(sourced),
         "row_bytes": len(rows[0][2]),
     }
+
+
+def replayed(shop: Load) -> float:
+    """Seconds in which a file of the same events is replayed, each hour of them."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "events.msgpack"
+        file.write_bytes(b"".join(value for _, _, value in events(shop)))
+        return seconds(lambda: judge_file(file, lambda partitions: Judge("bench", partitions, "bench")))
 
 
 def tick(aged: Pipeline) -> None:
@@ -151,6 +164,7 @@ def tick(aged: Pipeline) -> None:
 def main() -> None:
     """Measure each step of an event's way, then ticks over all rows."""
     warm()
+    warm_files()
     raw = encoded(world(1, EVENTS, CUSTOMERS, span_days=60))
     figures = way_in(raw) | way_out(raw) | base.figures()
     for name, value in figures.items():

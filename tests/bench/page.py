@@ -19,6 +19,7 @@ CORE = {
     "take_in_events_per_s": ("events taken in: decoded, checked, merged, written as blocks", "a second", 0),
     "open_block_events_per_s": ("events of ledger blocks read back", "a second", 0),
     "judge_backlog_events_per_s": ("events judged: a backlog of 90 days, 20,000 customers", "a second", 0),
+    "replay_events_per_s": ("the same from a file, each of the 2,160 hours as it passes", "a second", 0),
     "restore_rows_per_s": ("rows taken back from the changelog", "a second", 0),
     "row_bytes": ("a customer on the wire", "bytes", 0),
     "customer_row_bytes": ("a customer in memory", "bytes", 0),
