@@ -4,10 +4,12 @@ import asyncio
 import logging
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import faust
 from aiokafka.errors import KafkaConnectionError
@@ -15,6 +17,7 @@ from faust.types import TP
 
 from schemas import policy as policies
 from schemas.policy import Policy, PolicyError
+from streams.accepted import LostRecords, begin
 from streams.clock import monotonic_s
 from streams.config import Config, ConfigError
 from streams.connection import client_of, faust_of
@@ -28,7 +31,7 @@ from streams.metrics import Metrics
 from streams.rights import missing, rights, shadow_rights
 from streams.secret import load_key
 from streams.topics import TIMEOUT_S, BrokerUnreachable, TopicError, TopicInfo, check, connected, describe
-from streams.transport import Consumer, Transport, Whole
+from streams.transport import Consumer, Standing, Transport, Whole
 from streams.warmup import warm
 from streams.watchdog import Watchdog
 
@@ -41,6 +44,7 @@ REQUEST_TIMEOUT_S = 40.0
 REBALANCE_TIMEOUT_S = 30.0
 COMMIT_EVERY_S = 1.0
 DESCRIBE_S = 60.0
+LOOK_FOR_TOPICS_S = 20.0
 
 
 class App(faust.App):
@@ -54,6 +58,8 @@ class App(faust.App):
     figures: Figures
     config: Config
     customers: Customers
+    _known: Mapping[str, UUID] = MappingProxyType({})
+    """The topics that are read, by name, as they were at the last assignment."""
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self, loop=self.loop)
@@ -68,24 +74,34 @@ class App(faust.App):
         names = self.config.topics
         ledger = {tp.partition for tp in mine if tp.topic == names.ledger}
         sources = {tp for tp in mine if tp.topic in (names.support_calls, names.purchases)}
-        infos = await self._identities((names.support_calls, names.purchases, names.ledger))
+        infos = await self._identities((names.support_calls, names.purchases, names.ledger, names.customers))
+        self._known = {name: one.topic_id for name, one in infos.items()}
         starts: dict[TP, int] = {}
         for tp, at in (await consumer.thread.standing(sources)).items():
-            starts[tp] = at.begin if at.committed is None else at.committed
-            if not at.begin <= starts[tp] <= at.end:
-                stop_now(
-                    Exit.MISSING,
-                    f"{tp.topic}/{tp.partition}: offset {starts[tp]} comes next, the log holds "
-                    f"{at.begin} to {at.end}.",
-                )
+            starts[tp] = self._start(tp, at)
             consumer._committed_offset[tp] = at.committed
         if starts:
             await consumer.seek_wait(starts)
         await self.ingest.settle(consumer, starts, infos)
-        await self.judge.settle(consumer, ledger, infos[names.ledger].topic_id)
+        await self.judge.settle(consumer, ledger, infos[names.ledger].topic_id, infos[names.customers].topic_id)
         consumer.release(sources)
-        self.figures.assigned(consumer, mine, sources, {name: one.partitions for name, one in infos.items()})
+        read = {name: one.partitions for name, one in infos.items() if name != names.customers}
+        self.figures.assigned(consumer, mine, sources, read)
         log.info("assigned: %d source and %d ledger partitions", len(sources), len(ledger))
+
+    def _start(self, tp: TP, at: Standing) -> int:
+        """Where reading a source begins: where it was left, if nothing is missing that nobody has let go."""
+        start = at.begin if at.committed is None else at.committed
+        # What comes at offsets past the end would count as known already: marks never go back.
+        past = f"make {tp.topic} anew, so that it counts as another source"
+        try:
+            lost = begin(self.config.accepted(), (tp.topic, tp.partition), start, (at.begin, at.end), past)
+        except LostRecords as error:
+            stop_now(Exit.MISSING, str(error))
+        if lost is None:
+            return start
+        self.judge.metrics.lost(lost)
+        return at.begin
 
     async def give_up(self) -> None:
         """Make durable what can be, before the partitions may go to someone else."""
@@ -94,6 +110,19 @@ class App(faust.App):
     async def finish(self) -> None:
         """Make durable what can be, and let go of everything."""
         await asyncio.gather(self.ingest.finish(), self.judge.finish())
+
+    async def look_for_topics(self) -> None:
+        """End if a topic is gone that is read: its reader would wait for ever, and time with it."""
+        known = self._known
+        try:
+            infos = await asyncio.to_thread(describe, self.config.broker, known, **client_of(self.config))
+        except (TopicError, ConfigError):
+            return  # a broker that is away is waited for
+        for name, topic_id in known.items():
+            if name not in infos:
+                stop_now(Exit.CONFIGURATION, f"Topic {name} was deleted while this worker read it.")
+            if infos[name].topic_id != topic_id and known is self._known:
+                stop_now(Exit.MISSING, f"Topic {name} was deleted and made again while this worker read it.")
 
     async def _identities(self, names: Iterable[str]) -> dict[str, TopicInfo]:
         """Ask for the topics' UUIDs at each assignment, since a topic may have been made anew."""
@@ -184,6 +213,8 @@ def _agents(app: App) -> None:
         app.figures.turn()
 
     app.timer(EVERY_S, name="whaleline-figures")(figures)
+    if not app.config.embedded_broker:
+        app.timer(LOOK_FOR_TOPICS_S, name="whaleline-topics")(app.look_for_topics)
 
 
 def _takes_in(app: App) -> None:

@@ -165,12 +165,12 @@ class Arena:
     def restore(self, customer: bytes, value: bytes) -> None:
         """Take back one row from its changelog value. Raises ``LayoutError``."""
         old = state.check_layout(value) == 2
-        slot, raw = self.slot(customer), np.frombuffer(value, np.uint8)
-        row = self._words()[slot]
+        row, raw = np.empty(WORDS, np.uint64), np.frombuffer(value, np.uint8)
         if not sparse.decode(raw, state.HEAD_BYTES, raw.size, _BLANK_2 if old else _BLANK, row):
             raise state.LayoutError(state.BROKEN)
         if old:
-            row[:] = state.from_2(row.view(np.uint8)).view(np.uint64)
+            row = state.from_2(row.view(np.uint8)).view(np.uint64)
+        self._words()[self.slot(customer)] = row
 
     def restore_rows(self, sheaf: Sheaf, first: int, end: int, skip: int) -> None:
         """Take back these records' rows; a key is ``skip`` bytes and the customer. Raises ``LayoutError``."""

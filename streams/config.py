@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from streams.accepted import Span, parse
 from streams.topics import TopicError, TopicNames, TopicPlan, plan
 
 ENVIRONMENT = "WHALELINE_"
@@ -78,6 +79,15 @@ def _switch() -> Rule:
     return Rule(read, "true or false")
 
 
+def _spans() -> Rule:
+    def read(value: Any) -> str:
+        if not isinstance(value, str):
+            raise ValueError
+        return ", ".join(map(str, parse(value)))
+
+    return Rule(read, "TOPIC/PARTITION:FIRST-LAST or TOPIC/PARTITION:OFFSET, several with commas between")
+
+
 def _brokers() -> Rule:
     one = r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})"
 
@@ -121,6 +131,7 @@ RULES: dict[str, Rule] = {
     "grace_ms": _whole(0, 86_400_000),
     "linger_ms": _whole(0, 1_000),
     "refused_percent": _whole(0, 100),
+    "accept_lost": _spans(),
     "metrics_port": _whole(0, 65_535),
     "metrics_bind": _text(r"[0-9A-Za-z.:_-]{1,255}", "an address of this machine"),
     "desk_bind": _text(r"[0-9A-Za-z.:_-]{1,255}", "an address of this machine"),
@@ -162,6 +173,7 @@ class Config:
     grace_ms: int = 5_000
     linger_ms: int = 5
     refused_percent: int = 1
+    accept_lost: str = ""
     metrics_port: int = 0
     metrics_bind: str = "127.0.0.1"
     desk_bind: str = "127.0.0.1"
@@ -183,6 +195,10 @@ class Config:
             origin = self.origins.get(key) or self.origins.get("topics.prefix", DEFAULT)
             shown.append(Shown(key, getattr(self.topics, one.name), origin))
         return shown
+
+    def accepted(self) -> tuple[Span, ...]:
+        """Which records a person has let go."""
+        return parse(self.accept_lost)
 
     def plan(self) -> list[TopicPlan]:
         """The topics this deployment lives on; of a shadow, those it writes."""

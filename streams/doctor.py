@@ -243,8 +243,8 @@ def positions_sound(config: Config, seen: Seen) -> Iterator[Ailment]:
             yield Ailment(
                 Gravity.FAULT,
                 f"{topic}/{partition}: offset {one.after} comes next, but the log holds {one.begin} to {one.end}",
-                "Records were deleted before they were read, or the topic was made anew; workers end with 72. "
-                "Decide what the gap means, then set the group's offset with kafka-consumer-groups.sh.",
+                "Records were deleted before they were read, or the log is older than its readers: workers end "
+                "with 72. How to go on without them stands in docs/operations.md, Lost records.",
             )
 
 

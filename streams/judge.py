@@ -15,15 +15,14 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
-import msgpack
 from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
-from schemas.alerts import Incident
+from schemas.alerts import DeadLetter, Incident
 from schemas.insights import Insight
 from schemas.policy import Policy
-from schemas.state import LayoutError
 from streams import shadow
+from streams.accepted import LostRecords, Span, begin, remedy
 from streams.clock import monotonic_s, now_ms
 from streams.config import Config
 from streams.connection import aiokafka_of
@@ -33,8 +32,8 @@ from streams.metrics import Metrics
 from streams.outbox import Fenced, NotPublished, Outbox, Publication
 from streams.outcome import Outcome, hold_records, newest
 from streams.pipeline import HoleError, Pipeline, Record, RestoreError, under
-from streams.restore import RestoreStuck, restore
-from streams.transport import Chunk, Consumer
+from streams.restore import BadRecord, LetGo, RestoreStuck, restore
+from streams.transport import Chunk, Consumer, Standing
 
 log = logging.getLogger("whaleline")
 
@@ -98,9 +97,10 @@ class Judge:
         self._config, names = config, config.topics
         by_hand = () if config.shadow_of is not None else (names.desk_actions,)
         self._quiet = (names.holds, names.incidents, names.erasures, *by_hand)
-        self._metrics = metrics
+        self.metrics = metrics
         self._topic = config.topics.ledger
         self._ledger: UUID | None = None
+        self._customers: UUID | None = None
         self._consumer: Consumer | None = None
         self._taking_over = asyncio.Semaphore(TAKING_OVER)
         self._publishing = asyncio.Semaphore(PUBLISHING)
@@ -111,11 +111,14 @@ class Judge:
 
     # ---------------------------------------------------------------- partitions come and go
 
-    async def settle(self, consumer: Consumer, mine: set[int], ledger: UUID) -> None:
-        """Exactly these ledger partitions are ours now; each becomes ready in its own time."""
+    async def settle(self, consumer: Consumer, mine: set[int], ledger: UUID, customers: UUID) -> None:
+        """Exactly these ledger partitions are ours now; each becomes ready in its own time.
+
+        ``ledger`` and ``customers`` are the topics' UUIDs.
+        """
         if self._ledger not in (None, ledger):
             stop_now(Exit.MISSING, f"Topic {self._topic} was deleted and made again while this worker judged it.")
-        self._consumer, self._ledger = consumer, ledger
+        self._consumer, self._ledger, self._customers = consumer, ledger, customers
         self._assignment += 1
         self._away = False
         for kept in self.owned.values():
@@ -146,7 +149,7 @@ class Judge:
         if one.task is not None:
             one.task.cancel()
             await asyncio.wait({one.task})
-        self._metrics.restored(partition, None)
+        self.metrics.restored(partition, None)
         await one.outbox.close()
 
     async def give_up(self) -> None:
@@ -195,11 +198,15 @@ class Judge:
                     await one.outbox.prove(nonce)
                     count = await self._restore(partition, one, nonce)
                 one.pipeline.rule_by(self._policy)
-        except (Fenced, NotPublished, RestoreError, LayoutError, RestoreStuck, MarkersError) as error:
+        except (Fenced, NotPublished, RestoreError, RestoreStuck, MarkersError) as error:
             stop_now(_restore_exit(error), f"Ledger partition {partition} cannot be taken over: {error}.")
-        except (LookupError, TypeError, ValueError, msgpack.UnpackException) as error:
-            kind = type(error).__name__
-            stop_now(Exit.POISON, f"Ledger partition {partition}: its changelog cannot be read ({kind}).")
+        except BadRecord as error:
+            bad = Span(config.topics.customers, partition, error.offset, error.offset)
+            stop_now(
+                Exit.NEWER_LAYOUT if error.newer else Exit.POISON,
+                f"Ledger partition {partition}: its changelog {bad.topic}/{partition} at {error}. {remedy(bad)}: "
+                "it goes to the dead letters, and what it was about stands as it was left before.",
+            )
         if one.pipeline.strangers:
             log.warning(
                 "ledger partition %d: %d records on %s are not ours and are passed over",
@@ -207,7 +214,7 @@ class Judge:
             )
         one.opened, one.waiting_since = True, monotonic_s()
         seconds = monotonic_s() - begun
-        self._metrics.restored(partition, seconds)
+        self.metrics.restored(partition, seconds)
         log.info(
             "ledger partition %d: %d records restored in %.2f s, reading on at offset %d",
             *(partition, count, seconds, one.pipeline.next_offset),
@@ -221,8 +228,18 @@ class Judge:
             nonce,
             one.pipeline,
             check_crcs=not self._config.embedded_broker,
-            tell=partial(self._metrics.restoring, partition),
+            let_go=self._config.accepted(),
+            aside=partial(self._put_aside, partition, one),
+            tell=partial(self.metrics.restoring, partition),
         )
+
+    def _put_aside(self, partition: int, one: Owned, what: LetGo) -> None:
+        """A broken record of the changelog leaves with the next publication, for whoever looks into it."""
+        topic = self._config.topics.customers
+        detail = "a record of the changelog that a person let go (accept_lost)"
+        letter = DeadLetter("let_go", detail, topic, str(self._customers), partition, *what)
+        one.unsaid.append(Outcome(refused=[letter]))
+        self.metrics.lost(Span(topic, partition, what.offset, what.offset))
 
     async def _begin(self, partition: int, one: Owned) -> None:
         """Seek the ledger to where the judge stands, and start judging.
@@ -238,12 +255,7 @@ class Judge:
         assert consumer is not None
         try:
             standing = (await consumer.thread.standing([tp]))[tp]
-            if not standing.begin <= at <= standing.end:
-                stop_now(
-                    Exit.MISSING,
-                    f"{tp.topic}/{partition}: the judge stands at offset {at}, the log holds "
-                    f"{standing.begin} to {standing.end}.",
-                )
+            at = self._start(partition, one, at, standing)
             await consumer.seek_wait({tp: at})
         except IllegalStateError:
             return  # the partition has just left
@@ -252,6 +264,19 @@ class Judge:
         consumer._committed_offset[tp] = standing.committed
         one.ready = True
         consumer.release([tp])
+
+    def _start(self, partition: int, one: Owned, at: int, standing: Standing) -> int:
+        """Where judging goes on: where it was left, if nothing is missing that nobody has let go."""
+        past = "ledger and customers topic have to be made anew together"
+        log_holds = standing.begin, standing.end
+        try:
+            lost = begin(self._config.accepted(), (self._topic, partition), at, log_holds, past)
+        except LostRecords as error:
+            stop_now(Exit.MISSING, str(error))
+        if lost is not None:
+            self.metrics.lost(lost)
+            one.pipeline.next_offset = at = standing.begin
+        return at
 
     def passed_ms(self) -> int | None:
         """The time that every source has passed, by the newest of our ledger partitions; None without any."""
@@ -293,7 +318,7 @@ class Judge:
             stop_now(Exit.CONFIGURATION, f"{self._topic}/{partition}: {error}.")
         except Exception as error:
             stop_now(Exit.POISON, f"{self._topic}/{partition} at offset {record.offset}: {type(error).__name__}.")
-        self._metrics.judged(outcome, monotonic_s() - begun, now_ms())
+        self.metrics.judged(outcome, monotonic_s() - begun, now_ms())
         for words in outcome.conflicts:
             log.warning("ledger partition %d: %s", partition, words)
         # A backlog of midnights says much; only the last word on each matters.
@@ -346,7 +371,7 @@ class Judge:
                 stop_now(Exit.FENCED, f"Ledger partition {partition}: {error}.")
             except NotPublished as error:
                 stop_now(Exit.WRITE_FAILED, f"Publishing: {error}.")
-            self._metrics.published(what, outcomes, self._topic, monotonic_s() - begun, now_ms())
+            self.metrics.published(what, outcomes, self._topic, monotonic_s() - begun, now_ms())
             _warn(one, what.incidents)
             if self._consumer is not None:
                 self._consumer.durable[TP(self._topic, partition)] = at
@@ -369,6 +394,4 @@ def _restore_exit(error: Exception) -> Exit:
         return Exit.WRITE_FAILED
     if isinstance(error, MarkersError):
         return Exit.CONFIGURATION
-    if isinstance(error, LayoutError):
-        return Exit.NEWER_LAYOUT
     return Exit.STUCK if isinstance(error, RestoreStuck) else Exit.MISSING

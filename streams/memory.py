@@ -87,6 +87,7 @@ class Position:
     budget_used: int = 0
     ledger: UUID | None = None
     _since_position: int = 0
+    _gone: int = 0
     _missing: int = 0
 
     KEY = b"p"
@@ -140,24 +141,36 @@ class Position:
         ticking.unpack(body)
         # Compaction keeps the newest record of each key, so those of the last publication are all there.
         self._missing = body["records"] - 1 - self._since_position
-        self._since_position = 0
+        self._since_position = self._gone = 0
         policy: str | None = body["policy"]
         return policy
 
-    def seen(self, key: bytes) -> None:
-        """Count a restored record; a position resets the count, so records after it belong to nothing whole."""
+    def seen(self, key: bytes, gone: bool = False) -> None:
+        """Count a restored record; a position resets the count, so records after it belong to nothing whole.
+
+        One that is ``gone`` was let go by a person, and may be nothing of ours.
+        """
         if key[:1] in OF_THE_STATE:
             self._since_position += 1
+            self._gone += gone
 
     def seen_rows(self, count: int) -> None:
         """The same for so many rows."""
         self._since_position += count
 
+    def check_ledger(self, ledger: UUID | None) -> None:
+        """Refuse a state that was judged over another ledger than this; None stands for any."""
+        if None not in (ledger, self.ledger) and ledger != self.ledger:
+            raise RestoreError(
+                f"the state was judged over ledger {self.ledger}, the ledger is now {ledger}: "
+                "a ledger that was made anew needs a customers topic made anew"
+            )
+
     def check_whole(self) -> None:
         """Refuse a changelog whose last publication is not whole, at its end or in its middle."""
         if self._missing > 0:
             raise RestoreError(f"the last publication lacks {self._missing} of its records")
-        if self._since_position:
+        if self._since_position > self._gone:
             raise RestoreError(
                 f"the changelog ends with {self._since_position} records that no position covers: "
                 "the last publication is not whole"

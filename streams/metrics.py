@@ -4,6 +4,7 @@ All label values come from closed lists (topics, outcomes, reason codes, alert k
 so the number of series does not grow with the base. docs/operations.md lists every metric.
 """
 
+import logging
 import platform
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -15,8 +16,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from schemas.alerts import KINDS
 from schemas.codes import ALERT_NAMES
 from schemas.state import LAYOUT
+from streams.accepted import Span
 from streams.outbox import Publication
 from streams.outcome import Outcome
+
+log = logging.getLogger("whaleline")
 
 prometheus_client.disable_created_metrics()
 
@@ -53,6 +57,7 @@ class Metrics:
         self.events = counter("events_total", "Source records, by what became of them.", "topic", "outcome")
         self.dead_letters = counter("dead_letters_total", "Payloads refused, by reason.", "topic", "reason")
         self.rekeyed = counter("rekeyed_total", "Events whose record key was not their customer.")
+        self.let_go = counter("let_go_records_total", "Records that a person let go (accept_lost).", "topic")
         self.blocks = counter("ledger_blocks_total", "Records written to the ledger.")
         self.write_seconds = self._histogram(
             "ledger_write_seconds", "Writing one batch to the ledger until acknowledged."
@@ -154,6 +159,11 @@ class Metrics:
         for gauge in (self.restore_left, self.restore_eta):
             with suppress(KeyError):
                 gauge.remove(str(partition))
+
+    def lost(self, span: Span) -> None:
+        """Count and tell what is passed over because a person let it go."""
+        self.let_go.labels(span.topic).inc(span.last - span.first + 1)
+        log.warning("%s is passed over: it was let go (accept_lost)", span)
 
     def judged(self, outcome: Outcome, seconds: float, now_ms: int) -> None:
         """Count what one ledger record led to; ``seconds`` is how long that took."""

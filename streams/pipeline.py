@@ -53,15 +53,11 @@ class Pipeline:
         self._ledger = ledger
         self.arena = Arena()
         self.policy: policies.Policy | None = None
-        self._recent = Recent()
-        self._names = Names()
-        self._markers = Markers(erasure_key)
+        self._recent, self._names, self._markers = Recent(), Names(), Markers(erasure_key)
         self._breaker = Breaker(partition, partitions, self._names)
-        self._position = Position()
-        self._ticking = Ticking()
+        self._position, self._ticking = Position(), Ticking()
         self._survey = Survey(partition, partitions, self._names)
-        self._moved = False
-        self.strangers = 0
+        self._moved, self.strangers = False, 0
         # For whoever looks on: told of each midnight right after it was judged.
         self.on_midnight: Callable[[int], None] = lambda _: None
         self._scores = np.zeros(1, state.SCORES)
@@ -73,6 +69,10 @@ class Pipeline:
     def next_offset(self) -> int:
         """The ledger offset to read next."""
         return self._position.next_offset
+
+    @next_offset.setter
+    def next_offset(self, offset: int) -> None:
+        self._position.next_offset, self._moved = offset, True
 
     @property
     def last_tick_ms(self) -> int:
@@ -348,6 +348,10 @@ class Pipeline:
         elif key == Survey.KEY:
             self._survey.restore(value)
 
+    def pass_over(self, key: bytes) -> None:
+        """Hear of a record that a person let go; it may be nothing of ours."""
+        self._position.seen(key, gone=True)
+
     def restore_rows(self, sheaf: Sheaf, first: int, end: int) -> None:
         """``restore`` of many records at once, each of which has a row's key (``ROW_KEY``) and a value."""
         self._position.seen_rows(end - first)
@@ -361,11 +365,7 @@ class Pipeline:
         if not complete:
             raise RestoreError("the changelog was not read to its end")
         self._position.check_whole()
-        if None not in (self._ledger, self._position.ledger) and self._ledger != self._position.ledger:
-            raise RestoreError(
-                f"the state was judged over ledger {self._position.ledger}, the ledger is now {self._ledger}: "
-                "a ledger that was made anew needs a customers topic made anew"
-            )
+        self._position.check_ledger(self._ledger)
         self._recent.rebuild()
         self._breaker.rebuild()
         self.arena.restored()

@@ -7,12 +7,15 @@ in front of it is all there is, and everything in front of it has been decided (
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import aiokafka
+import msgpack
 import numpy as np
 
+from schemas.state import BROKEN, LayoutError, unpack
 from schemas.waiting import Sheaf
+from streams.accepted import Span
 from streams.clock import monotonic_s
 from streams.fetched import keep_whole
 from streams.outbox import NONCE_KEY, REQUEST_TIMEOUT_MS
@@ -27,6 +30,7 @@ TELL_EVERY_S = 1.0
 LOG_EVERY_S = 5.0
 FETCH_WAIT_MS = 20
 FETCH_BYTES = 2 * MAX_RECORD_BYTES
+UNREADABLE = (LookupError, TypeError, ValueError, msgpack.UnpackException)
 RECORDS = 2_000
 """Records handed over at once; between two handfuls the event loop gets its turn."""
 
@@ -35,11 +39,30 @@ class RestoreStuck(Exception):
     """No record came for a minute although the proven end was not reached."""
 
 
+class BadRecord(Exception):
+    """A record of the changelog cannot be read: at which offset, and whether a newer version wrote it."""
+
+    def __init__(self, offset: int, kind: str, newer: bool) -> None:
+        super().__init__(f"offset {offset} cannot be read ({kind})")
+        self.offset, self.newer = offset, newer
+
+
+class LetGo(NamedTuple):
+    """A record that was passed over because a person let it go."""
+
+    offset: int
+    key: bytes
+    value: bytes | None
+
+
 class Restored(Protocol):
     """What takes the records: a pipeline."""
 
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record, in log order."""
+
+    def pass_over(self, key: bytes) -> None:
+        """Hear of a record that a person let go."""
 
     def restore_rows(self, sheaf: Sheaf, first: int, end: int) -> None:
         """Take records ``first`` to ``end`` - 1 of a sheaf, all of them rows."""
@@ -57,15 +80,18 @@ async def restore(
     *,
     stuck_s: float = STUCK_S,
     check_crcs: bool = True,
+    let_go: Sequence[Span] = (),
+    aside: Callable[[LetGo], None] = lambda one: None,
     tell: Callable[[int, float], None] = lambda left, eta_s: None,
 ) -> int:
     """Give every committed record before the nonce to ``into``, in log order; return how many.
 
     ``kafka`` says where the brokers are, as ``streams.connection.aiokafka_of`` does.
-    Raises ``RestoreStuck`` if nothing arrives for ``stuck_s`` seconds, and whatever ``into`` raises about a
-    record that it cannot take: a restore that skips a record is no restore. ``check_crcs`` is for real
-    brokers; the embedded one writes its transaction markers without a checksum. ``tell`` hears after every second
-    how many offsets are left and for how many seconds that will go on.
+    Raises ``RestoreStuck`` if nothing arrives for ``stuck_s`` seconds, and ``BadRecord`` for a record that
+    ``into`` cannot take: a restore that skips a record is no restore, unless a person has ``let_go`` exactly that
+    one. ``aside`` hears of each of those. ``check_crcs`` is for real brokers; the embedded one writes its
+    transaction markers without a checksum. ``tell`` hears after every second how many offsets are left and for how
+    many seconds that will go on.
     """
     consumer = aiokafka.AIOKafkaConsumer(
         **kafka,
@@ -83,7 +109,8 @@ async def restore(
         place = aiokafka.TopicPartition(topic, partition)
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
-        count = await _read(consumer, place, nonce, into, stuck_s, tell)
+        spans = [one for one in let_go if (one.topic, one.partition) == (topic, partition)]
+        count = await _read(consumer, place, nonce, into, stuck_s, tell, spans, aside)
     finally:
         await consumer.stop()
     into.restored(True)
@@ -91,7 +118,14 @@ async def restore(
 
 
 async def _read(
-    consumer: Any, place: Any, nonce: bytes, into: Restored, stuck_s: float, tell: Callable[[int, float], None]
+    consumer: Any,
+    place: Any,
+    nonce: bytes,
+    into: Restored,
+    stuck_s: float,
+    tell: Callable[[int, float], None],
+    let_go: Sequence[Span],
+    aside: Callable[[LetGo], None],
 ) -> int:
     count = 0
     begun = heard = told = logged = monotonic_s()
@@ -103,7 +137,7 @@ async def _read(
             heard = now
             if first is None:
                 first = int(sheaf.offsets[0])
-            taken, ended = _take(sheaf, nonce, into)
+            taken, ended = _take(sheaf, nonce, into, let_go, aside)
             count += taken
             if ended:
                 return count
@@ -127,26 +161,61 @@ def _sheaves(records: Sequence[Any]) -> list[Sheaf]:
     return list(records)
 
 
-def _take(sheaf: Sheaf, nonce: bytes, into: Restored) -> tuple[int, bool]:
-    """Hand records over, rows in runs; how many, and whether the nonce came."""
+def _take(
+    sheaf: Sheaf,
+    nonce: bytes,
+    into: Restored,
+    let_go: Sequence[Span] = (),
+    aside: Callable[[LetGo], None] = lambda one: None,
+) -> tuple[int, bool]:
+    """Hand records over, rows in runs; how many, and whether the nonce came. Raises ``BadRecord``."""
     is_row = (sheaf.key_lengths >= len(ROW_KEY)) & (sheaf.lengths >= 0)
     is_row[is_row] = sheaf.letters[sheaf.key_starts[is_row]] == ROW_KEY[0]
+    gone = np.zeros(is_row.size, np.bool_)
+    for span in let_go:
+        gone |= (sheaf.offsets >= span.first) & (sheaf.offsets <= span.last)
     count = begin = 0
-    for at in (*np.flatnonzero(~is_row).tolist(), is_row.size):
+    for at in (*np.flatnonzero(~is_row | gone).tolist(), is_row.size):
         if at > begin:
-            into.restore_rows(sheaf, begin, at)
+            _take_rows(sheaf, begin, at, into)
             count += at - begin
         begin = at + 1
         if at == is_row.size:
             break
         key = sheaf.key(at) or b""  # nothing of ours is without a key: a stranger's, as the pipeline knows
-        if key != NONCE_KEY:
+        if key == NONCE_KEY:
+            if sheaf.value(at) == nonce:
+                return count, True
+            continue  # it is the nonce of an earlier owner
+        count += 1
+        if gone[at]:
+            aside(LetGo(int(sheaf.offsets[at]), key, sheaf.value(at)))
+            into.pass_over(key)
+            continue
+        try:
             into.restore(key, sheaf.value(at))
-            count += 1
-        elif sheaf.value(at) == nonce:
-            return count, True
-        # Else it is the nonce of an earlier owner.
+        except UNREADABLE as error:
+            raise _bad(sheaf, at, error) from error
     return count, False
+
+
+def _take_rows(sheaf: Sheaf, begin: int, end: int, into: Restored) -> None:
+    try:
+        into.restore_rows(sheaf, begin, end)
+    except UNREADABLE as found:
+        for at in range(begin, end):
+            try:
+                unpack(sheaf.value(at) or b"")
+            except LayoutError as error:
+                raise _bad(sheaf, at, error) from found
+        raise
+
+
+def _bad(sheaf: Sheaf, at: int, error: Exception) -> BadRecord:
+    """Says where and what, with nothing that the record holds."""
+    named = isinstance(error, LayoutError) and str(error) != BROKEN
+    newer = named and "newer version" in str(error)
+    return BadRecord(int(sheaf.offsets[at]), str(error) if named else type(error).__name__, newer)
 
 
 def _progress(first: int, end: int | None, position: int) -> tuple[int, int]:

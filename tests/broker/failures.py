@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import resource
+import secrets
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,6 +17,7 @@ from kafka import KafkaAdminClient, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from streams.exits import Exit
+from streams.topics import apply, describe
 from tests.broker.deployment import Deployment
 from tests.broker.kafka import Kafka
 from tests.worlds import DAY, HOUR, START_MS, world
@@ -22,6 +26,7 @@ SOON_S = 60.0
 """Nothing may stand still for longer without a word."""
 
 END_MS = START_MS + 130 * DAY
+FULL_BYTES = 2 << 20
 
 
 @pytest.fixture(scope="module")
@@ -114,32 +119,89 @@ def test_an_outage_ends_in_recovery(deployment: Deployment, kafka: Kafka) -> Non
     assert {name for name, count in verdict.items() if count} == {"rows", "alerts", "events_in_ledger"}
 
 
+def test_a_full_disk_ends_in_recovery(deployment: Deployment, kafka: Kafka) -> None:
+    """The broker cannot write on and gives up, as on a full disk; with room again everything is judged once."""
+    events = world(22, 400, customers=8)
+    deployment.start()
+    deployment.send(events[:200])
+    deployment.progress(events[199][1]["ts_ms"])
+    judged(deployment, 1)
+    # No file may grow further: the broker gets the same error from its writes as without space.
+    assert kafka.pid is not None
+    resource.prlimit(kafka.pid, resource.RLIMIT_FSIZE, (FULL_BYTES, FULL_BYTES))
+    filler = Producer({"bootstrap.servers": deployment.broker, "message.timeout.ms": 5_000, "log_level": 0})
+    name = deployment.config.topics.incidents
+
+    def given_up() -> bool:
+        filler.produce(name, secrets.token_bytes(FULL_BYTES // 4), b"filler", 0)
+        filler.poll(0.1)
+        return kafka.pid is None
+
+    deployment.until("the broker gives up", given_up)
+    begun = time.monotonic()
+    kafka.start()
+    deployment.send(events[200:])
+    deployment.progress(END_MS)
+    deployment.forgiven = {int(one) for one in (Exit.WRITE_FAILED, Exit.STUCK, Exit.NO_PROGRESS)}
+    if deployment.workers[0].poll() is not None:
+        deployment.start()
+    deployment.until("all judged", lambda: deployment.settled(END_MS))
+    assert time.monotonic() - begun < SOON_S, deployment.log()
+    verdict = deployment.verdict()
+    assert {name for name, count in verdict.items() if count} == {"rows", "alerts", "events_in_ledger"}
+
+
 def test_a_committed_offset_past_the_end_is_refused(deployment: Deployment) -> None:
     """As after a restore of an older disk: what would come at these offsets would be skipped in silence."""
     stopped(deployment)
     place = TopicPartition(deployment.config.topics.support_calls, 0)
     with closing(KafkaAdminClient(bootstrap_servers=deployment.broker)) as admin:
         admin.alter_group_offsets(deployment.config.app_id, {place: OffsetAndMetadata(1_000, "", -1)})
-    said = refused(deployment, deployment.start(), Exit.MISSING)
-    assert f"{place.topic}/0: offset 1000 comes next, the log holds 0 to 2" in said
+        said = refused(deployment, deployment.start(), Exit.MISSING)
+        assert f"{place.topic}/0: offset 1000 comes next, the log holds 0 to 2; make {place.topic} anew" in said
+        # As it says: the new topic is another source, and is read from its beginning.
+        admin.delete_topics([place.topic])
+    deployment.until("gone", lambda: place.topic not in describe(deployment.broker, [place.topic]))
+    apply(deployment.broker, deployment.config.plan())
+    deployment.forgiven = {int(Exit.MISSING)}
+    deployment.start()
+    deployment.send([rude(9, "C9")])
+    deployment.progress(START_MS + 10 * DAY)
+    judged(deployment, 2)
 
 
 @pytest.mark.parametrize("topic", ["support_calls", "ledger"])
-def test_a_log_that_begins_past_the_position_is_refused(deployment: Deployment, topic: str) -> None:
-    """As after a retention that was too short: what was deleted was never judged."""
+def test_a_log_that_begins_past_the_position_is_refused_until_a_person_lets_go_what_is_lost(
+    deployment: Deployment, topic: str
+) -> None:
+    """As after a retention that was too short. Exactly what is lost must be named; then work goes on behind it."""
     stopped(deployment)
     name = getattr(deployment.config.topics, topic)
     others = deployment.start()
     others.kill()
     others.wait()
-    end = len(deployment.read(name))
+    position = max(one.offset() for one in deployment.read(name)) + 1
     producer = Producer({"bootstrap.servers": deployment.broker})
     for _ in range(5):
         producer.produce(name, b"never judged", None, 0)
     producer.flush(10)
+    begin = position + 3
     with closing(KafkaAdminClient(bootstrap_servers=deployment.broker)) as admin:
-        admin.delete_records({TopicPartition(name, 0): end + 3})
-    assert f"{name}/0" in refused(deployment, deployment.start(), Exit.MISSING)
+        admin.delete_records({TopicPartition(name, 0): begin + 2})
+    said = refused(deployment, deployment.start(), Exit.MISSING)
+    found = re.search(rf"set accept_lost to ({re.escape(name)}/0:(\d+)-{begin + 1})", said)
+    assert found is not None, said
+    assert position - 1 <= int(found[2]) <= position
+    short = f"{name}/0:{found[2]}-{begin}"
+    deployment.environment["WHALELINE_ACCEPT_LOST"] = f"other/0:0-9, {short}"
+    assert found[1] in refused(deployment, deployment.start(), Exit.MISSING)
+    deployment.environment["WHALELINE_ACCEPT_LOST"] = f"other/0:0-9, {found[1]}"
+    deployment.forgiven = {int(Exit.MISSING)}
+    deployment.start()
+    deployment.send([rude(9, "C9")])
+    deployment.progress(START_MS + 10 * DAY)
+    judged(deployment, 2)
+    assert f"{found[1]} is passed over: it was let go" in deployment.log()
 
 
 def test_a_deleted_source_ends_in_a_sentence(deployment: Deployment) -> None:
@@ -176,18 +238,89 @@ def test_a_source_that_ends_in_transactions_is_read_to_its_end(deployment: Deplo
     assert {one["customer_id"] for one in deployment.alerts()} == {"C0", "C2"}
 
 
-@pytest.mark.parametrize(("key", "code"), [(b"zzz", None), (b"p", Exit.POISON)], ids=["a stranger's", "broken"])
-def test_a_bad_record_in_the_changelog_hangs_nobody(deployment: Deployment, key: bytes, code: Exit | None) -> None:
-    """One that is not ours is passed over, and said so; one of ours that cannot be read is refused."""
+def test_a_strangers_record_in_the_changelog_hangs_nobody(deployment: Deployment) -> None:
+    """One that is not ours is passed over, and said so."""
     stopped(deployment)
-    producer = Producer({"bootstrap.servers": deployment.broker})
-    producer.produce(deployment.config.topics.customers, b"\xc1 no state", key, 0)
-    producer.flush(10)
-    worker = deployment.start()
-    if code is not None:
-        assert "its changelog cannot be read" in refused(deployment, worker, code)
-        return
+    offset_of_written(deployment, b"zzz")
+    deployment.start()
     deployment.send([rude(9)])
     deployment.progress(START_MS + 10 * DAY)
     judged(deployment, 2)
     assert "1 records on" in deployment.log()
+
+
+@pytest.mark.parametrize("key", [b"p", b"cC1"], ids=["a position", "a row"])
+def test_a_broken_record_in_the_changelog_is_refused_until_a_person_lets_it_go(
+    deployment: Deployment, key: bytes
+) -> None:
+    """The worker names it; let go, it is put aside and counted, and what it was about stands as before it."""
+    stopped(deployment)
+    offset = offset_of_written(deployment, key)
+    topic = deployment.config.topics.customers
+    code = Exit.POISON if key == b"p" else Exit.NEWER_LAYOUT
+    said = refused(deployment, deployment.start(), code)
+    assert f"its changelog {topic}/0 at offset {offset} cannot be read" in said
+    assert f"set accept_lost to {topic}/0:{offset}:" in said
+    deployment.environment["WHALELINE_ACCEPT_LOST"] = f"{topic}/0:{offset + 1}"
+    refused(deployment, deployment.start(), code)
+    deployment.environment["WHALELINE_ACCEPT_LOST"] = f"{topic}/0:{offset}"
+    deployment.forgiven = {int(code)}
+    worker = deployment.start()
+    deployment.send([rude(9, "C9")])
+    deployment.progress(START_MS + 10 * DAY)
+    judged(deployment, 2)
+    (letter,) = deployment.read(deployment.config.topics.dead_letters)
+    assert (letter.value(), dict(letter.headers())["reason"]) == (BROKEN, b"let_go")
+    assert dict(letter.headers())["source-offset"] == str(offset).encode()
+    worker.terminate()
+    assert worker.wait(timeout=SOON_S) == 0, deployment.log()
+    if key == b"cC1":
+        # C1 has not been heard of since: its row is not written anew, so that the setting has to stay.
+        del deployment.environment["WHALELINE_ACCEPT_LOST"]
+        refused(deployment, deployment.start(), code)
+
+
+BROKEN = b"\xc1 no state"
+
+
+def offset_of_written(deployment: Deployment, key: bytes) -> int:
+    """A stranger writes a broken record to the customers topic; where it stands."""
+    found: list[int] = []
+    producer = Producer({"bootstrap.servers": deployment.broker})
+    producer.produce(
+        deployment.config.topics.customers, BROKEN, key, 0, on_delivery=lambda _, sent: found.append(sent.offset())
+    )
+    producer.flush(10)
+    return found[0]
+
+
+def test_a_source_that_is_deleted_under_a_running_worker_ends_in_a_sentence(deployment: Deployment) -> None:
+    """Not made anew, and nobody restarts anything: the worker itself says so, soon."""
+    worker = deployment.start()
+    deployment.send([rude(0)])
+    deployment.progress(START_MS + HOUR)
+    judged(deployment, 1)
+    name = deployment.config.topics.purchases
+    with closing(KafkaAdminClient(bootstrap_servers=deployment.broker)) as admin:
+        admin.delete_topics([name])
+    said = refused(deployment, worker, Exit.CONFIGURATION)
+    assert f"Topic {name} was deleted while this worker read it." in said
+
+
+def test_an_open_transaction_in_the_changelog_does_not_hang_a_restore(deployment: Deployment) -> None:
+    """As a crashed tool or a stranger leaves one: the worker waits until it times out, and goes on."""
+    stopped(deployment)
+    settings = {
+        "bootstrap.servers": deployment.broker,
+        "transactional.id": "stranger",
+        "transaction.timeout.ms": 10_000,
+    }
+    producer = Producer(settings)
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(deployment.config.topics.customers, BROKEN, b"zzz", 0)
+    producer.flush(10)
+    deployment.start()
+    deployment.send([rude(9)])
+    deployment.progress(START_MS + 10 * DAY)
+    judged(deployment, 2)

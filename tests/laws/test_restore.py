@@ -6,10 +6,11 @@ import random
 
 import pytest
 
-from schemas.state import LAYOUT, LayoutError, unpack
+from schemas.state import LAYOUT, unpack
 from schemas.waiting import Sheaf
+from streams.accepted import Span
 from streams.pipeline import Pipeline, RestoreError
-from streams.restore import _take
+from streams.restore import BadRecord, LetGo, _take
 from streams.waiting import sheaf_of
 from tests.driver import Driver, feed
 from tests.vectors import pack_2
@@ -120,8 +121,63 @@ def test_a_broken_row_is_refused_wherever_it_stands(harm: object) -> None:
     for at in (rows[0], rows[len(rows) // 2], rows[-1]):
         key, value = changelog[at]
         broken = [*changelog[:at], (key, harm(value)), *changelog[at + 1 :]]  # type: ignore[operator]
-        with pytest.raises(LayoutError):
+        with pytest.raises(BadRecord) as found:
             whole(broken, at)
+        assert (found.value.offset, found.value.newer) == (at, False)
+
+
+def rows_of(pipeline: Pipeline) -> dict[bytes, bytes]:
+    return {name: row.tobytes() for name, row in pipeline.settled_rows().items()}
+
+
+def let_go(changelog: Changelog, *offsets: int) -> tuple[Pipeline, list[LetGo]]:
+    """What is restored without these records, and what was put aside."""
+    pipeline, aside = Pipeline("whaleline"), []
+    spans = [Span("customers", 0, offset, offset) for offset in offsets]
+    for sheaf in sheaves(changelog, random.Random(7)):
+        _take(sheaf, b"none", pipeline, spans, aside.append)
+    pipeline.restored()
+    return pipeline, aside
+
+
+@pytest.mark.parametrize("key", [b"cC1", b"cnobody", b"p", b"r1", b"t", b"k"])
+@pytest.mark.parametrize("place", ["begin", "middle", "end"])
+def test_a_strangers_record_that_was_let_go_changes_nothing(key: bytes, place: str) -> None:
+    """Wherever it stands, whatever it pretends to be; who lets another go is refused."""
+    changelog = lived(6)
+    at = {"begin": 0, "middle": len(changelog) // 2, "end": len(changelog)}[place]
+    bad: Changelog = [*changelog[:at], (key, b"\xc1 no state"), *changelog[at:]]
+    pipeline, aside = let_go(bad, at)
+    assert rows_of(pipeline) == rows_of(one_by_one(changelog))
+    assert pipeline.next_offset == one_by_one(changelog).next_offset
+    assert aside == [LetGo(at, key, b"\xc1 no state")]
+    if key[:1] in b"cp":
+        with pytest.raises(BadRecord, match=f"offset {at} cannot be read"):
+            let_go(bad, at + 1)
+
+
+def test_a_row_of_ours_that_was_let_go_is_as_it_was_left_before() -> None:
+    """Its customer alone; every other row is what it is."""
+    changelog = lived(2)
+    wanted = rows_of(one_by_one(changelog))
+    rows = [at for at, (key, _) in enumerate(changelog) if key.startswith(b"c")]
+    for at in (rows[0], rows[len(rows) // 2], rows[-1]):
+        key, value = changelog[at]
+        assert value is not None
+        pipeline, aside = let_go([*changelog[:at], (key, value[:-1]), *changelog[at + 1 :]], at)
+        assert [one.offset for one in aside] == [at]
+        others = {name: row for name, row in wanted.items() if name != key[1:]}
+        assert {name: row for name, row in rows_of(pipeline).items() if name != key[1:]} == others
+        earlier = [value for who, value in changelog[:at] if who == key]
+        assert (key[1:] in rows_of(pipeline)) == bool(earlier or key in [who for who, _ in changelog[at + 1 :]])
+
+
+def test_a_position_of_ours_cannot_be_let_go() -> None:
+    """Without it the last publication is not whole."""
+    changelog = lived(2)
+    assert changelog[-1][0] == b"p"
+    with pytest.raises(RestoreError, match="no position covers"):
+        let_go([*changelog[:-1], (b"p", b"\xc1")], len(changelog) - 1)
 
 
 def test_a_newer_layout_is_named() -> None:
@@ -130,8 +186,9 @@ def test_a_newer_layout_is_named() -> None:
     key, value = changelog[at]
     assert value is not None
     newer = (LAYOUT + 1).to_bytes(2, "little") + value[2:]
-    with pytest.raises(LayoutError, match=f"layout {LAYOUT + 1}.*newer version"):
+    with pytest.raises(BadRecord, match=f"layout {LAYOUT + 1}.*newer version") as found:
         whole([*changelog[:at], (key, newer), *changelog[at + 1 :]], 1)
+    assert (found.value.offset, found.value.newer) == (at, True)
 
 
 def test_a_publication_that_is_not_whole_is_refused() -> None:

@@ -115,11 +115,11 @@ FAULTS: dict[str, tuple[Callable[[Seen], Seen], Gravity, str, str]] = {
     "a worker too many": (members(SPARE), Gravity.NOTE, "judge nothing", "stand by"),
     "an offset that is deleted": (
         bounds(PLACES[0], Bounds(600, 900, 500, 500)),
-        *(Gravity.FAULT, "offset 500 comes next", "kafka-consumer-groups.sh"),
+        *(Gravity.FAULT, "offset 500 comes next", "Lost records"),
     ),
     "an offset that is not written yet": (
         bounds(PLACES[2], Bounds(0, 300, 400, 400)),
-        *(Gravity.FAULT, "offset 400 comes next", "made anew"),
+        *(Gravity.FAULT, "offset 400 comes next", "older than its readers"),
     ),
     "a position that is stuck": (
         bounds(PLACES[2], Bounds(0, 900, 500, 500)),
