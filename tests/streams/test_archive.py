@@ -47,9 +47,9 @@ def frames(driver: Driver) -> list[Frame]:
     return sorted(every, key=lambda one: (one.append_ms or 0, one.partition, one.offset))
 
 
-def archived(path: Path, of: list[Frame], about: About = ABOUT) -> Path:
-    archive.begin(path, about)
-    assert archive.write(path, of) == len(of)
+def archived(path: Path, of: list[Frame], *, events: bool = False) -> Path:
+    archive.begin(path, ABOUT)
+    assert archive.write(path, of, events=events) == len(of)
     return path
 
 
@@ -102,7 +102,7 @@ def test_whatever_ends_an_archiving_the_next_goes_on(lived: Driver, tmp_path: Pa
 
 
 def test_the_events_beside_the_records_are_the_events(lived: Driver, tmp_path: Path) -> None:
-    kept = archived(tmp_path / "kept", frames(lived))
+    kept = archived(tmp_path / "kept", frames(lived), events=True)
     rows = [
         row
         for one in sorted((kept / "events").rglob("*.parquet"))
