@@ -110,7 +110,7 @@ def topics_rights(process: str | None, principal: str, config_file: Path | None)
 
 @click.group()
 def policy() -> None:
-    """Show or check a policy, the numbers of every judgement."""
+    """Show, check, compare and change a policy, the numbers of every judgement."""
 
 
 @policy.command("show", epilog=examples("whaleline policy show > policy.toml"))

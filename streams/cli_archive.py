@@ -26,7 +26,7 @@ def archive() -> None:
 @archive.command(
     "update",
     epilog=examples(
-        "whaleline archive update /var/lib/whaleline/archive --broker kafka:9092",
+        "whaleline archive update /var/lib/whaleline/archive --broker localhost:9092",
         "whaleline replay /var/lib/whaleline/archive --alerts a.parquet --states s.parquet",
     ),
 )

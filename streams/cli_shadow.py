@@ -23,7 +23,7 @@ from streams.cli_parts import (
 
 @click.group(
     epilog=examples(
-        "whaleline shadow topics --broker kafka:9092       once: make the shadow's topics",
+        "whaleline shadow topics --broker localhost:9092       once: make the shadow's topics",
         "whaleline shadow run new.toml                     as many processes as you like",
         "whaleline shadow compare --since 2026-11-01       who is entered by one of the two alone",
         "whaleline policy push new.toml --author jo --reason 'two weeks beside the old one'",
@@ -33,7 +33,7 @@ def shadow() -> None:
     """Judge a second policy live, beside the first, and let nobody act on it."""
 
 
-@shadow.command("topics", epilog=examples("whaleline shadow topics --broker kafka:9092"))
+@shadow.command("topics", epilog=examples("whaleline shadow topics --broker localhost:9092"))
 @config_option
 @broker_option
 def shadow_topics(config_file: Path | None, broker: str | None) -> None:
