@@ -39,7 +39,8 @@ def _login(host: str, port: int, timeout_s: float, client: Mapping[str, Any]) ->
     async def login() -> None:
         line = AIOKafkaConnection(host, port, **{key: client[key] for key in given})
         try:
-            await asyncio.wait_for(line.connect(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await line.connect()
         finally:
             closed = line.close()
             if closed is not None:

@@ -164,7 +164,8 @@ class Ingest:
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), TICK_S)
+                    async with asyncio.timeout(TICK_S):
+                        await self._wake.wait()
                     await asyncio.sleep(self._config.linger_ms / 1_000)
                 self._wake.clear()
                 async with self._writing:

@@ -175,7 +175,8 @@ class Judge:
             await self._begin(partition, one)
             while True:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(one.urgent.wait(), self._interval_s(partition))
+                    async with asyncio.timeout(self._interval_s(partition)):
+                        await one.urgent.wait()
                 one.urgent.clear()
                 if one.ready:
                     await self._publish(partition, one)

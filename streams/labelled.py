@@ -157,7 +157,7 @@ class Labelled:
             found.append("No label counts: all of them were given later than this fit may know.")
         if self.unknown:
             found.append(
-                f"Of {self.unknown} labels the history does not hold the customer by then; no border heeds them."
+                f"Of {self.unknown} labels the history lacks the customer, or ends before; no border heeds them."
             )
         if self.target is None:
             return found

@@ -100,7 +100,8 @@ class Outbox:
             max_request_size=MAX_RECORD_BYTES,
         )
         try:
-            await asyncio.wait_for(self._producer.start(), PUBLISH_TIMEOUT_S)
+            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+                await self._producer.start()
         except Exception as error:
             raise NotPublished(f"{self.transactional_id} cannot be opened: {type(error).__name__}") from error
         # A transaction cannot begin before the coordinator has given us an epoch above all others.
@@ -116,7 +117,8 @@ class Outbox:
         Raises ``Fenced`` or ``NotPublished``.
         """
         try:
-            await asyncio.wait_for(self._publish(what), PUBLISH_TIMEOUT_S)
+            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+                await self._publish(what)
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced(type(error).__name__) from error
         except Exception as error:

@@ -35,7 +35,6 @@ from streams.rejudge import CALLS, SALES
 from streams.witness import Standing, stand
 
 HOUR_MS = 3_600_000
-NO_END_MS = 2**62
 TOPICS = (("support", CALLS.topic, 1), ("purchases", SALES.topic, 1))
 LOOK_DAYS = 30
 
@@ -128,7 +127,7 @@ class Past:
     def stood(
         self, policy: Policy, asked: Sequence[tuple[int, str]], progress: Progress = lambda _: None
     ) -> list[Standing | None]:
-        """How each customer stood under ``policy`` at a time, to the hour; None for who was not known then."""
+        """How each customer stood under ``policy`` at a time, to the hour; None where nobody knows."""
         found: list[Standing | None] = [None] * len(asked)
         inquiry = sorted((now_ms, name.encode(), number) for number, (now_ms, name) in enumerate(asked))
         total = max(1, sum(map(len, self.records.values())))
@@ -141,7 +140,7 @@ class Past:
                 pipeline.step(record)
                 done += 1
                 progress(done / total)
-            pipeline.answer(NO_END_MS)
+            pipeline.answer(pipeline.passed_ms)  # of what comes later the history does not know
         return found
 
 

@@ -294,6 +294,16 @@ def no_pickle(root: Path) -> list[str]:
     return faults
 
 
+def no_forgotten_stop(root: Path) -> list[str]:
+    """Nobody waits with ``asyncio.wait_for``: before 3.12 it forgets a cancellation that comes with the answer."""
+    return [
+        f"{path}:{node.lineno}: asyncio.wait_for, where asyncio.timeout forgets no cancellation"
+        for path in python_files(root, "streams")
+        for node in ast.walk(tree(root, path))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "asyncio.wait_for"
+    ]
+
+
 RULES: tuple[Callable[[Path], list[str]], ...] = (
     wheel_holds_three_packages,
     no_stdlib_names,
@@ -303,6 +313,7 @@ RULES: tuple[Callable[[Path], list[str]], ...] = (
     one_door_to_numba,
     one_clock,
     no_pickle,
+    no_forgotten_stop,
     no_machine_paths,
     no_registry_hosts,
     nothing_unfinished,

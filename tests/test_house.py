@@ -69,6 +69,12 @@ FAULTS = [
     (rules.no_pickle, "tests/test_a.py", "from joblib import load\n", ":1: imports joblib"),
     (rules.no_pickle, "streams/replay.py", "x = load(path, allow_pickle=True)\n", ":1: allow_pickle"),
     (rules.no_pickle, "streams/app.py", "t = topic('a', value_serializer='pickle')\n", "value_serializer"),
+    (
+        rules.no_forgotten_stop,
+        "streams/judge.py",
+        "async def f():\n    await asyncio.wait_for(g(), 1)\n",
+        ":2: asyncio",
+    ),
     (rules.no_machine_paths, "docs/model.md", "see /ro" + "ot/notes\n", "docs/model.md:1"),
     (rules.no_machine_paths, "streams/config.py", "LIBS = '/tm" + "p/kafka'\n", "streams/config.py:1"),
     (rules.no_registry_hosts, "docs/model.md", "from https://pypi" + ".org/simple\n", "docs/model.md:1"),

@@ -101,7 +101,8 @@ class Reader:
         """Ask the broker for something small, over and over; note since when it does not answer."""
         while True:
             try:
-                ends = await asyncio.wait_for(consumer.end_offsets(owned), AWAY_AFTER_S)
+                async with asyncio.timeout(AWAY_AFTER_S):
+                    ends = await consumer.end_offsets(owned)
                 places = [consumer.position(one) for one in owned]
                 self.behind = sum([max(0, ends[one] - await at) for one, at in zip(owned, places, strict=True)])
                 self._seen_s = monotonic_s()

@@ -82,7 +82,8 @@ class Feed:
         if self.number > seen:
             return
         try:
-            await asyncio.wait_for(self._news.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
         except TimeoutError:
             return
 

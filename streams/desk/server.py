@@ -217,7 +217,8 @@ async def serve(config: Config, access: Access, bind: str, port: int, ready: Cal
         while not asked.is_set():
             desk.check()
             try:
-                await asyncio.wait_for(asked.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await asked.wait()
             except TimeoutError:
                 continue
     finally:

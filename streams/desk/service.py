@@ -117,7 +117,8 @@ class Desk:
         """Look at the board whenever something was read, and tell the viewers what is new."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self._news.wait()
             self._news.clear()
             if self.reader.caught_up:
                 change = self.view.look(now_ms())

@@ -214,7 +214,11 @@ def test_under_the_policy_that_raised_them_alerts_stand_as_they_were_told(folder
         one is not None and one.risk_ppm == alert["risk_ppm"] for one, alert in zip(stood, told, strict=True)
     )
     assert same >= 0.99 * len(told)
-    assert past.stood(parse(""), [(told[0]["ts_ms"], "nobody")]) == [None]
+    newest = max(json.loads(line)["ts_ms"] for line in (folder / "events").read_text().splitlines())
+    asked = [(told[0]["ts_ms"], "nobody"), (newest, told[0]["customer_id"]), (newest + 2, told[0]["customer_id"])]
+    unknown, last, later = past.stood(parse(""), asked)
+    assert (unknown, later) == (None, None)
+    assert last is not None
 
 
 def test_no_label_of_later_counts(folder: Path) -> None:
