@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench bench-worker fuzz browser eval monitoring-check deploy-check rolling-check upgrade-check chaos chaos-controls failures schedules broker lock audit sbom docs clean
+.PHONY: help setup demo test check bench bench-worker peers fuzz browser eval monitoring-check deploy-check rolling-check upgrade-check chaos chaos-controls failures schedules broker lock audit sbom docs clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ bench: $(READY) ## measure the hot paths, in one process and without a broker
 bench-worker: $(READY) ## measure a whole worker on a real Kafka (ARGS="--events 1000000 --rates 2000,20000")
 	@$(PY) -m tests.broker.kafka fetch
 	$(PY) -m tests.bench.worker $(ARGS)
+
+peers: $(READY) ## the same events through whaleline, Flink and Kafka Streams (needs a JDK and Maven; ARGS="--runs 5")
+	$(PY) -m tests.bench.peers $(ARGS)
 
 fuzz: $(READY) ## hostile bytes through the kernels that read, with and without bounds checks (ARGS="--count 10000000")
 	$(PY) -m tests.fuzz $(ARGS)

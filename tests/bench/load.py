@@ -1,12 +1,14 @@
 """The load that engines are compared under: calls in episodes and purchases, of many customers, over 90 days.
 
 Customers are drawn by rank (weight (rank + 20)^-0.9), so that a few are heard of often and most seldom. Every
-engine gets the same events in its own words; these are ours, keyed by customer and in order of time.
+engine gets the same events in its own words, keyed by customer and in order of time: ``events`` has ours,
+``peer_events`` those of the smaller job that other engines do (``tests/bench/peers/job.py``).
 """
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,8 @@ SPAN_MS = 90 * DAY_MS
 REASONS = ("billing", "technical", "returns", "delivery", "account", "cancel")
 PURCHASES = 0.3
 MOST_CALLS = 12
+ESCALATES = -0.25
+"""Below this sentiment a call that settled nothing counts as escalated, which only the peers' job asks."""
 
 
 class Load(NamedTuple):
@@ -95,3 +99,24 @@ def events(of: Load) -> Iterator[tuple[bool, bytes, bytes]]:
             fields |= {"kind": "call_closed", "handle_ms": handle_s * 1_000, "reason": REASONS[reason]}
             fields |= {"resolved": resolved, "sentiment": sentiment}
         yield bought, name.encode(), encode(fields)
+
+
+def escalated(of: Load) -> NDArray[np.bool_]:
+    """Which calls were escalated, by the peers' words."""
+    return ~of.purchase & ~of.resolved & (of.sentiment < ESCALATES)
+
+
+def peer_events(of: Load) -> Iterator[tuple[bool, bytes, bytes, int]]:
+    """(whether a purchase, key, msgpack, time) of each in the peers' words; its id is its place in the load."""
+    columns = zip(*(column.tolist() for column in (*of, escalated(of))), strict=True)
+    for number, (bought, customer, ts_ms, handle_s, reason, resolved, sentiment, revenue, cost, up) in enumerate(
+        columns
+    ):
+        name = f"c{customer:07d}"
+        fields: dict[str, Any] = {"id": number, "customer_id": name, "ts_ms": ts_ms}
+        if bought:
+            fields |= {"revenue_cents": revenue, "cost_cents": cost}
+        else:
+            fields |= {"handle_s": handle_s, "kind": REASONS[reason], "resolved": resolved}
+            fields |= {"escalated": up, "sentiment": sentiment}
+        yield bought, name.encode(), msgpack.packb(fields), ts_ms

@@ -1,11 +1,10 @@
-"""``python -m tests.bench.page``: the figures of ``build/bench.json`` as the tables of docs/performance.md."""
+"""``python -m tests.bench.page``: what was measured, as the tables of docs/performance.md."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from tests.bench.results import RESULTS
+from tests.bench.results import PEERS, RESULTS, held
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
@@ -34,6 +33,12 @@ WORKER = {
     "peak_rss_mb": ("memory at most", "MB", 0),
     "rss_after_restart_mb": ("memory after the restart", "MB", 0),
 }
+ENGINES = {
+    "whaleline": "whaleline: its whole judgement, with ledger and transactions",
+    "flink": "Flink 2.1: the small job, state on the heap, chained, warm",
+    "kafka_streams": "Kafka Streams 4.1: the small job, store in memory, warm",
+}
+PEER = {"eps": "", "eps_committed": "", "rss_mb": " MB"}
 LATENCY = ("p50_ms", "p90_ms", "p99_ms", "max_ms", "missing")
 
 
@@ -73,7 +78,24 @@ def latency(held: dict[str, Any]) -> str:
     return "\n".join([names, "|---" * 6 + "|", *rows])
 
 
-TABLES = {"core": core, "worker": worker, "latency": latency}
+def peers(held: dict[str, Any]) -> str:
+    """Engines side by side: each figure's median, with the least and the greatest."""
+    loads = {(one["events"], one["customers"]) for one in held.values()}
+    assert len(loads) == 1, "build/peers.json holds figures of different loads: run `make peers` anew"
+    events, customers = loads.pop()
+    title = f"{events:,} events, {customers:,} customers"
+    rows = []
+    for name, words in ENGINES.items():
+        if name in held:
+            cells = [words]
+            for figure, unit in PEER.items():
+                runs = [one[figure] for one in held[name]["runs"]]
+                cells.append(f"{held[name][figure]:,.0f}{unit} ({min(runs):,.0f} to {max(runs):,.0f})")
+            rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join([f"| {title} | events a second | until committed | memory |", "|---" * 4 + "|", *rows])
+
+
+TABLES = {"core": core, "worker": worker, "latency": latency, "peers": peers}
 
 
 def written(page: str, held: dict[str, Any]) -> str:
@@ -89,11 +111,13 @@ def written(page: str, held: dict[str, Any]) -> str:
 
 def main() -> int:
     """Rewrite the tables; ends with 1 where nothing was measured."""
-    if not RESULTS.exists():
-        print("build/bench.json is not there: run `make bench` and `make bench-worker` first", file=sys.stderr)
+    found: dict[str, Any] = held(RESULTS)
+    if beside := held(PEERS):
+        found["peers"] = beside
+    if not found:
+        print("Nothing was measured: run `make bench`, `make bench-worker` or `make peers` first", file=sys.stderr)
         return 1
-    held = json.loads(RESULTS.read_text(encoding="utf-8"))
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), held), encoding="utf-8")
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
     return 0
 
 

@@ -159,19 +159,25 @@ def produce(one: Bench, count: int, customers: int, *, everyone: bool = False) -
     producer.flush(120)
 
 
+def worked_off(one: Bench, count: int, customers: int) -> dict[str, float]:
+    """A backlog of 90 days worked off: judged, and committed. The worker goes on."""
+    produce(one, count, customers)
+    started = one.start()
+    first = one.until("begun", lambda: one.metric("whaleline_judged_events_total") > 0)
+    before_s = one.cpu_s()
+    judged = one.until("judged", lambda: one.metric("whaleline_judged_events_total") >= count)
+    found = {"eps": count / (judged - first), "start_to_first_event_s": first - started}
+    found["eps_per_cpu_s"] = count / (one.cpu_s() - before_s)
+    committed = one.until("committed", one.committed)
+    found["eps_committed"] = count / (committed - first)
+    found["peak_rss_mb"] = one.rss_mb("VmHWM")
+    return found
+
+
 def throughput(kafka: Kafka, logs: Path, run: int, count: int, customers: int) -> dict[str, float]:
-    """A backlog of 90 days worked off: judged, and committed; then the same state taken up by a new process."""
+    """A backlog worked off; then the same state taken up by a new process."""
     with bench(kafka, f"load{run}", logs, source_clock="wall") as one:
-        produce(one, count, customers)
-        started = one.start()
-        first = one.until("begun", lambda: one.metric("whaleline_judged_events_total") > 0)
-        before_s = one.cpu_s()
-        judged = one.until("judged", lambda: one.metric("whaleline_judged_events_total") >= count)
-        found = {"eps": count / (judged - first), "start_to_first_event_s": first - started}
-        found["eps_per_cpu_s"] = count / (one.cpu_s() - before_s)
-        committed = one.until("committed", one.committed)
-        found["eps_committed"] = count / (committed - first)
-        found["peak_rss_mb"] = one.rss_mb("VmHWM")
+        found = worked_off(one, count, customers)
         one.stop()
         started = one.start()
         ready = one.until("ready again", lambda: "ok" in one._get("/readyz").lower())

@@ -132,7 +132,7 @@ class Deployment:
 
     def read(self, topic: str) -> list[Message]:
         """Every committed message of a topic as it stands, in the order of partition and offset."""
-        found = list(_to_the_end(self.broker, topic))
+        found = list(to_the_end(self.broker, topic))
         return sorted(found, key=lambda message: (message.partition(), message.offset()))
 
     def ledger(self) -> list[list[Record]]:
@@ -143,6 +143,17 @@ class Deployment:
             append_ms = stamp if kind == LOG_APPEND_TIME else None
             out[message.partition()].append(Record(message.offset(), append_ms, message.value()))
         return out
+
+    def taken(self) -> set[tuple[str, int, int]]:
+        """(topic, partition, offset) of each event in the ledger; that one is there twice fails."""
+        found: set[tuple[str, int, int]] = set()
+        number = 0
+        for record in (record for log in self.ledger() for record in log):
+            sources = _sources(record.value)
+            number += len(sources)
+            found |= sources
+        assert number == len(found), f"{number - len(found)} events are twice in the ledger"
+        return found
 
     def state(self) -> list[Pipeline]:
         """Each ledger partition's durable state, restored by what the customers topic holds."""
@@ -228,7 +239,8 @@ def _sources(value: bytes) -> set[tuple[str, int, int]]:
     }  # fmt: skip
 
 
-def _to_the_end(broker: str, topic: str) -> Iterator[Message]:
+def to_the_end(broker: str, topic: str) -> Iterator[Message]:
+    """Every committed message of a topic as it stands, a partition's in its order."""
     consumer = Consumer({
         "bootstrap.servers": broker,
         "group.id": "looks-on",

@@ -93,12 +93,16 @@ class Kafka:
         cluster: str | None = None,
         more: str = "",
         users: Mapping[str, str] | None = None,
+        measured: bool = False,
     ) -> None:
         """``more`` properties overrule ours; ``cluster`` is the id that several brokers of one cluster share.
 
-        ``users`` are known from the beginning, each with a password by SCRAM-SHA-512.
+        ``users`` are known from the beginning, each with a password by SCRAM-SHA-512. One that is ``measured``
+        has the memory and the compilers of a broker that runs for long.
         """
         self._users = users or {}
+        self._memory = ("-Xms1g", "-Xmx1g") if measured else ("-Xms256m", "-Xmx512m")
+        self._compilers = () if measured else ("-XX:TieredStopAtLevel=1",)
         self._cluster = cluster or cluster_id()
         self._java = find_java()
         self._libs = libs or fetch_jars()
@@ -149,7 +153,7 @@ class Kafka:
         with self._log.open("ab") as log:
             # A session of its own: Ctrl-C in the terminal must reach the tests first, the broker last.
             self._process = subprocess.Popen(
-                self._command("kafka.Kafka", str(self._properties), memory=("-Xms256m", "-Xmx512m")),
+                self._command("kafka.Kafka", str(self._properties), memory=self._memory),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -193,7 +197,7 @@ class Kafka:
             self._java,
             *memory,
             "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1",
+            *self._compilers,
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-cp",
             f"{self._libs}{os.sep}*",
@@ -284,21 +288,19 @@ def find_java() -> str:
     return java
 
 
-def fetch_jars(libs: Path = LIBS) -> Path:
-    """Return the folder with the broker's jars; Maven fetches them once. Raises ``Unavailable`` if it cannot.
+def fetch_jars(libs: Path = LIBS, pom: Path = POM) -> Path:
+    """Return the folder with a pom's jars; Maven fetches them once. Raises ``Unavailable`` if it cannot.
 
     They are fetched beside the folder and moved in whole, so a broken download never looks like a complete
     one; a changed pom.xml fetches anew.
     """
-    wanted = hashlib.sha256(POM.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(pom.read_bytes()).hexdigest()
     stamp = libs / "pom.sha256"
     if stamp.exists() and stamp.read_text(encoding="ascii") == wanted:
         return libs
     maven = shutil.which("mvn")
     if maven is None:
-        raise Unavailable(
-            "Maven fetches Kafka's jars: install it (Debian: apt-get install maven), then try again."
-        )
+        raise Unavailable("Maven fetches the jars: install it (Debian: apt-get install maven), then try again.")
     libs.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=libs.parent) as work:
         fresh = Path(work) / "libs"
@@ -307,7 +309,7 @@ def fetch_jars(libs: Path = LIBS) -> Path:
             "-q",
             "-B",
             "-f",
-            str(POM),
+            str(pom),
             "dependency:copy-dependencies",
             f"-DoutputDirectory={fresh}",
         ]
@@ -315,11 +317,11 @@ def fetch_jars(libs: Path = LIBS) -> Path:
             done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_S, check=False)
         except subprocess.TimeoutExpired:
             raise Unavailable(
-                f"Maven did not fetch Kafka's jars within {FETCH_S:.0f} s: is the network there?"
+                f"Maven did not fetch the jars within {FETCH_S:.0f} s: is the network there?"
             ) from None
         if done.returncode:
             reason = next((line for line in done.stdout.splitlines() if "ERROR" in line), "no reason given")
-            raise Unavailable(f"Maven could not fetch Kafka's jars ({reason.strip()}).")
+            raise Unavailable(f"Maven could not fetch the jars ({reason.strip()}).")
         (fresh / stamp.name).write_text(wanted, encoding="ascii")
         shutil.rmtree(libs, ignore_errors=True)
         with suppress(OSError):  # another run was quicker: the same jars are there already
