@@ -32,6 +32,7 @@ from streams.metrics import Metrics
 from streams.outbox import Fenced, NotPublished, Outbox, Publication
 from streams.outcome import Outcome, hold_records, newest
 from streams.pipeline import HoleError, Pipeline, Record, RestoreError, under
+from streams.record import is_newer
 from streams.restore import BadRecord, LetGo, RestoreStuck, restore
 from streams.transport import Chunk, Consumer, Standing
 
@@ -318,7 +319,8 @@ class Judge:
         except MarkersError as error:
             stop_now(Exit.CONFIGURATION, f"{self._topic}/{partition}: {error}.")
         except Exception as error:
-            stop_now(Exit.POISON, f"{self._topic}/{partition} at offset {record.offset}: {type(error).__name__}.")
+            code = Exit.NEWER_LAYOUT if is_newer(record.value) else Exit.POISON
+            stop_now(code, f"{self._topic}/{partition} at offset {record.offset}: {type(error).__name__}.")
         self.metrics.judged(outcome, monotonic_s() - begun, now_ms())
         for words in outcome.conflicts:
             log.warning("ledger partition %d: %s", partition, words)
