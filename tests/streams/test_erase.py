@@ -21,7 +21,7 @@ from streams.intake import ledger_partition
 from streams.keeping import DAY_MS, keeping_of
 from streams.reading import reading
 from tests.command import whaleline
-from tests.desks import Stage, stage
+from tests.desks import DEADLINE_S, DeskProcess, Stage, stage
 
 CUSTOMER = "canary-77aa"
 KEY = bytes(range(32))
@@ -177,3 +177,13 @@ def test_how_long_a_topic_keeps_what_was_taken_back(
     found = keeping_of("topic", settings)
     assert found.gone_ms == (None if gone_days is None else gone_days * DAY_MS)
     assert found.in_words() == words
+
+
+def test_a_desk_without_the_key_says_what_it_lacks_and_ends(here: Stage, tmp_path: Path) -> None:
+    """Rather than show a card that was erased."""
+    judged(here)
+    log = tmp_path / "desk.log"
+    with DeskProcess({**here.environment, "WHALELINE_ERASURE_KEY": ""}, log) as desk:
+        assert desk.process.wait(DEADLINE_S) == 76
+    assert "customers were erased and erasure_key is not set" in log.read_text()
+    assert "Traceback" not in log.read_text()
