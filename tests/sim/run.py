@@ -22,7 +22,7 @@ KINDS = [Kind.RUDE_CALL, Kind.TICKET_OPENED, Kind.CALL_CLOSED, Kind.PURCHASE, Ki
 END_MS = START_MS + 12 * DAY
 HAPPENS = 0.12
 STEPS = 160
-CALM_STEPS = 3_000
+CALM_STEPS = 20_000
 
 
 def sources(rng: Random) -> dict[Source, list[tuple[bytes | None, bytes]]]:
