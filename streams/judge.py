@@ -98,8 +98,7 @@ class Judge:
         self._config, names = config, config.topics
         by_hand = () if config.shadow_of is not None else (names.desk_actions,)
         self._quiet = (names.holds, names.incidents, names.erasures, *by_hand)
-        self.metrics = metrics
-        self._topic = config.topics.ledger
+        self.metrics, self._topic = metrics, names.ledger
         self._ledger: UUID | None = None
         self._customers: UUID | None = None
         self._consumer: Consumer | None = None
