@@ -170,7 +170,8 @@ class Arena:
             raise state.LayoutError(state.BROKEN)
         if old:
             row = state.from_2(row.view(np.uint8)).view(np.uint64)
-        self._words()[self.slot(customer)] = row
+        slot = self.slot(customer)  # first: it may make room, and then the rows stand elsewhere
+        self._words()[slot] = row
 
     def restore_rows(self, sheaf: Sheaf, first: int, end: int, skip: int) -> None:
         """Take back these records' rows; a key is ``skip`` bytes and the customer. Raises ``LayoutError``."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 
-from schemas.state import LAYOUT, unpack
+from schemas.state import CUSTOMER, LAYOUT, pack, unpack
 from schemas.waiting import Sheaf
 from streams.accepted import Span
+from streams.arena import FIRST_CAPACITY, Arena
 from streams.pipeline import Pipeline, RestoreError
 from streams.restore import BadRecord, LetGo, _take
 from streams.waiting import sheaf_of
@@ -51,6 +53,15 @@ def whole(changelog: Changelog, seed: int) -> Pipeline:
         assert _take(sheaf, b"none", pipeline) == (sheaf.offsets.size, False)
     pipeline.restored()
     return pipeline
+
+
+def test_more_customers_than_there_is_room_for_at_first_are_taken_back_one_by_one() -> None:
+    arena, count = Arena(), 3 * FIRST_CAPACITY
+    rows = np.zeros(count, CUSTOMER)
+    rows["day"] = np.arange(count)
+    for at in range(count):
+        arena.restore(f"C{at}".encode(), pack(rows[at : at + 1], at))
+    assert arena.rows[:count].tobytes() == rows.tobytes()
 
 
 @pytest.mark.parametrize("seed", range(3))
