@@ -32,13 +32,14 @@ def ours(kafka: Kafka, logs: Path, run: int, events: int, customers: int) -> dic
         judged = one.metric("whaleline_judged_events_total")
         one.stop()
         taken = one.deployment.taken()
-        dead = len(one.deployment.read(one.deployment.config.topics.dead_letters))
+        topics = one.deployment.config.topics
+        dead = len(one.deployment.read(topics.dead_letters))
         if not judged == len(taken) == events or dead:
             raise Wrong(
                 f"whaleline: {events} events were sent, {len(taken)} are in the ledger, {judged:.0f} were judged, "
                 f"{dead} were no events"
             )
-        found["alerts"] = len(one.deployment.read(one.deployment.config.topics.alerts))
+        found["alerts"] = len(one.deployment.read(topics.alerts)) + len(one.deployment.read(topics.alerts_held))
     return {**found, "rss_mb": found.pop("peak_rss_mb")}
 
 
@@ -52,6 +53,7 @@ def side_by_side(said: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
         tempfile.TemporaryDirectory(prefix="whaleline-peers-") as logs,
     ):
         if others:
+            print(f"Sending {said.events:,} events of {said.customers:,} customers", flush=True)
             produce(kafka, of)
         for run in range(said.runs):
             for name in said.engines:
