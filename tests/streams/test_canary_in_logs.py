@@ -124,7 +124,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         # Another policy under the same version is a conflict; a ledger record that is none ends the worker.
         second = deployment.start(WHALELINE_POLICY=str(policy), WHALELINE_LOG_STYLE="json")
         until("a conflict", lambda: "written twice" in deployment.log_of(1), deployment)
-        deployment._producer.produce(deployment.config.topics.ledger, b"WLB1" + MARK.encode() * 9, None, 0)
+        deployment._producer.produce(deployment.config.topics.ledger, MARK.encode() * 9, None, 0)
         deployment._producer.flush(10)
         until("its end", lambda: second.poll() is not None, deployment)
         deployment.forgiven.add(int(Exit.POISON))
