@@ -17,8 +17,9 @@ from schemas.alerts import Alert, DeadLetter
 from schemas.codes import Fault
 from schemas.events import DAY_MS
 from schemas.policy import Policy
+from streams.fitrisk import left_by
 from streams.outcome import Outcome
-from streams.past import LOOK_DAYS, Looks, look
+from streams.past import AT_ONCE, LOOK_DAYS, Looks, look
 from streams.pipeline import Pipeline
 from streams.rejudge import Judge, judge_file
 
@@ -87,6 +88,7 @@ class Part:
     names     by slot (n,), as all arrays here
     states    (n, machines) at each look; a later look only has more customers
     costs     (n, faults) cents of the year at the end, by whose fault
+    left      (looks, n) the chance to have left by each look, in hindsight; 0 for whom nobody knew yet
     """
 
     number: int
@@ -94,6 +96,7 @@ class Part:
     looks: Looks
     states: list[NDArray[np.uint8]]
     costs: NDArray[np.int64]
+    left: NDArray[np.float64]
 
 
 @dataclass(slots=True)
@@ -118,6 +121,11 @@ class Judged:
         if self.policy is None:
             raise BacktestError(f"{self.name}: there is no policy in it, and no event")
         return self.policy
+
+
+def padded(column: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """The same of everyone, 0 for who came later."""
+    return np.concatenate([column, np.zeros(size - column.size)])
 
 
 class _Recorder(Judge):
@@ -149,33 +157,37 @@ class _Recorder(Judge):
         """Count it."""
         self.judged.refused += 1
 
-    def _look(self, partition: int, pipeline: Pipeline) -> None:
+    def _look(self, partition: int, pipeline: Pipeline, *, last: bool = False) -> None:
         assert pipeline.policy is not None
-        looks = self._looks[partition]
-        if looks:
-            looks[-1].rows = looks[-1].rows[:0].copy()
-        one = look(pipeline, pipeline.policy, SILENT_DAYS)
+        one = look(pipeline, pipeline.policy, SILENT_DAYS, keep=last)
         one.terms, one.found = one.terms[:0].copy(), one.found[:0].copy()
-        looks.append(one)
-        self._states[partition].append(one.rows["state"].copy())
+        self._looks[partition].append(one)
+        self._states[partition].append(pipeline.arena.rows["state"][: len(pipeline.arena)].copy())
         self._due[partition] = one.day + LOOK_DAYS
 
     def finish(self) -> Judged:
-        """Look at everyone as they stand at the end."""
+        """Look at everyone as they stand at the end, and back at who had left by when."""
         digest = blake2b(digest_size=16)
-        for partition, pipeline in enumerate(self.pipelines):
+        for pipeline in self.pipelines:
             self.judged.policy = pipeline.policy or self.judged.policy
+        for partition, pipeline in enumerate(self.pipelines):
             looks = self._looks[partition]
             if not looks or not len(pipeline.arena):
                 continue
-            if looks[-1].day < pipeline.last_tick_ms // DAY_MS or looks[-1].rows.size < len(pipeline.arena):
-                self._look(partition, pipeline)
+            if looks[-1].day == pipeline.last_tick_ms // DAY_MS:
+                looks.pop()
+                self._states[partition].pop()
+            self._look(partition, pipeline, last=True)
             names = [pipeline.arena.customer(slot).decode() for slot in range(len(pipeline.arena))]
             rows = looks[-1].rows
-            for slot, name in enumerate(names):
-                digest.update(name.encode() + b"\0" + rows[slot : slot + 1].tobytes())
+            digest.update("\0".join(names).encode())
+            for begin in range(0, rows.size, AT_ONCE):
+                digest.update(rows[begin : begin + AT_ONCE].tobytes())
             costs = rows["period_cost_cents"].sum(axis=1).reshape(-1, len(Fault))
-            self.judged.parts.append(Part(partition, names, looks, self._states[partition], costs))
+            left = np.array([padded(one, len(names)) for one in left_by(looks, self.judged.rules)])
+            for one in looks:  # what follows goes from process to process, and rows are large
+                one.rows, one.leaving, one.odds = one.rows[:0].copy(), one.leaving[:0], one.odds[:0]
+            self.judged.parts.append(Part(partition, names, looks, self._states[partition], costs, left))
         self.judged.rows_digest = digest.hexdigest()
         self.judged.produced.sort(key=lambda one: (one.ts_ms, one.customer_id))
         self.judged.out.sort(key=lambda one: (one.ts_ms, one.customer_id))

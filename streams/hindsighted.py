@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.backtest import Judged, Part, Told
-from streams.fitrisk import HINDSIGHT_DAYS, WARM_UP_DAYS, auc, bins, left_by, log_loss
+from streams.backtest import Judged, Part, Told, padded
+from streams.fitrisk import HINDSIGHT_DAYS, WARM_UP_DAYS, auc, bins, log_loss
 from streams.riskreport import Bin, error_of
 
 Column = NDArray[np.float64]
@@ -61,7 +61,7 @@ class _Known:
         mean[:both, theirs[here]] = (left[:both, theirs[here]] + other_left[:both][:, here]) / 2.0
         self.places, self.left = places, mean
         self.days = [look.day for look in one.looks]
-        self.active = [_padded(look.active.astype(np.float64), len(one.names)) > 0 for look in one.looks]
+        self.active = [padded(look.active.astype(np.float64), len(one.names)) > 0 for look in one.looks]
 
     def at(self, day: float) -> Column:
         """The chance of each customer to have left by ``day``, even between two looks."""
@@ -79,22 +79,13 @@ class _Known:
         return float(np.interp(day, self.days, self.left[:, place]))
 
 
-def _padded(column: Column, size: int) -> Column:
-    return np.concatenate([column, np.zeros(size - column.size)])
-
-
-def _left(part: Part, judged: Judged) -> Column:
-    """(looks, customers) the chance to have left by each look; 0 for whom nobody knew yet."""
-    return np.array([_padded(one, len(part.names)) for one in left_by(part.looks, judged.rules)])
-
-
 class Hindsight:
     """What became of everyone, from both judgements of the same events."""
 
     def __init__(self, one: Judged, other: Judged) -> None:
         beside = {part.number: part for part in other.parts}
         self._known = {
-            part.number: _Known(part, _left(part, one), beside[part.number], _left(beside[part.number], other))
+            part.number: _Known(part, part.left, beside[part.number], beside[part.number].left)
             for part in one.parts
             if part.number in beside
         }

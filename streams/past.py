@@ -27,6 +27,8 @@ from schemas.codec import decode as decode_event
 from schemas.codes import Control, Kind, Reason
 from schemas.events import DAY_MS
 from schemas.policy import Policy
+from schemas.state import CUSTOMER
+from streams.arena import copied
 from streams.histories import Progress
 from streams.payloads import payloads
 from streams.pipeline import Pipeline, Record
@@ -37,6 +39,8 @@ from streams.witness import Standing, stand
 HOUR_MS = 3_600_000
 TOPICS = (("support", CALLS.topic, 1), ("purchases", SALES.topic, 1))
 LOOK_DAYS = 30
+AT_ONCE = 8_192
+"""Customers whose rows are copied at once."""
 
 
 @dataclass(slots=True)
@@ -151,15 +155,23 @@ def _look(looks: Looks, pipeline: Pipeline, policy: Policy, silent_days: int) ->
     looks.append(look(pipeline, policy, silent_days))
 
 
-def look(pipeline: Pipeline, policy: Policy, silent_days: int) -> Look:
-    """Everyone as they stand after the last tick, settled to its day on a copy."""
+def look(pipeline: Pipeline, policy: Policy, silent_days: int, *, keep: bool = True) -> Look:
+    """Everyone as they stand after the last tick, settled to its day on a copy, which is only kept where asked."""
     n, now_ms = len(pipeline.arena), pipeline.last_tick_ms
-    rows = pipeline.arena.rows[:n].copy()
+    rows = np.zeros(n if keep else 0, CUSTOMER)
     terms, found = np.zeros((n, churn.TERMS)), np.zeros((n, evidence.TERMS))
     leaving, odds, risks = np.zeros(n), np.zeros(n), np.zeros(n)
     active = np.zeros(n, np.uint8)
-    hindsight.describe(rows, n, now_ms, policy.record, terms, found, leaving, odds, risks)
-    hindsight.are_active(rows, n, now_ms // DAY_MS, silent_days, policy.record, active)
+    for begin in range(0, n, AT_ONCE):
+        here = slice(begin, min(begin + AT_ONCE, n))
+        some = copied(pipeline.arena.rows[here])
+        hindsight.describe(
+            *(some, some.size, now_ms, policy.record, terms[here], found[here], leaving[here], odds[here]),
+            risks[here],
+        )
+        hindsight.are_active(some, some.size, now_ms // DAY_MS, silent_days, policy.record, active[here])
+        if keep:
+            rows[here] = some
     return Look(now_ms // DAY_MS, rows, terms, found, leaving, odds, risks, active.astype(bool))
 
 
