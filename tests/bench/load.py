@@ -5,7 +5,9 @@ engine gets the same events in its own words, keyed by customer and in order of 
 ``peer_events`` those of the smaller job that other engines do (``tests/bench/peers/job.py``).
 """
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgpack
@@ -120,3 +122,15 @@ def peer_events(of: Load) -> Iterator[tuple[bool, bytes, bytes, int]]:
             fields |= {"handle_s": handle_s, "kind": REASONS[reason], "resolved": resolved}
             fields |= {"escalated": up, "sentiment": sentiment}
         yield bought, name.encode(), msgpack.packb(fields), ts_ms
+
+
+def main() -> None:
+    """Write a load as a file of events: ``python -m tests.bench.load 10000000 1000000 events.msgpack``."""
+    count, customers, place = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    with place.open("xb") as out:
+        for _, _, value in events(load(count, customers)):
+            out.write(value)
+
+
+if __name__ == "__main__":
+    main()

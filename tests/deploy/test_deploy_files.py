@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import tomllib
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import jsonschema
 import pytest
 import yaml
 
@@ -315,3 +317,15 @@ def test_the_image_is_built_in_two_stages_and_run_by_nobody() -> None:
     assert kept == {"/opt/whaleline/kernels"}
     copied = {container["command"][2] for _, pod in pods() for container in pod["initContainers"]}
     assert copied == {"/opt/whaleline/kernels/."}
+
+
+STRIMZI = jsonschema.Draft202012Validator(json.loads((Path(__file__).parent / "strimzi.schema.json").read_text()))
+
+
+@pytest.mark.parametrize("name", ["topics.yaml", "users.yaml"])
+def test_what_strimzi_reads_keeps_to_its_schema(name: str) -> None:
+    """``make deploy-check`` asks it too; a setting of a topic is changed more often than that is run."""
+    documents = list(yaml.safe_load_all((BASE.parent / "strimzi" / name).read_text(encoding="utf-8")))
+    assert [error.message for one in documents for error in STRIMZI.iter_errors(one)] == []
+    documents[0]["spec"]["surprise"] = 1
+    assert not STRIMZI.is_valid(documents[0])
