@@ -83,10 +83,11 @@ def _jars() -> Path:
         find_java()
         return fetch_jars()
     except Unavailable as reason:
-        _leave_out(f"{reason} Or name a running broker: WHALELINE_TEST_BROKER=HOST:PORT.")
+        leave_out(f"{reason} Or name a running broker: WHALELINE_TEST_BROKER=HOST:PORT.")
 
 
-def _leave_out(reason: str) -> NoReturn:
+def leave_out(reason: str) -> NoReturn:
+    """Leave a test out where something is missing; where nothing may be (``.ci/run``), fail it."""
     if os.environ.get("WHALELINE_REQUIRE_BROKER") == "1":
-        pytest.fail(f"WHALELINE_REQUIRE_BROKER=1, but there is no broker. {reason}")
+        pytest.fail(f"WHALELINE_REQUIRE_BROKER=1, but something is missing. {reason}")
     pytest.skip(reason)

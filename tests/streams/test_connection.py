@@ -14,6 +14,7 @@ from streams.config import Config, ConfigError, load
 from streams.connection import aiokafka_of, client_of, faust_of, librdkafka_of
 from tests.broker.kafka import Unavailable
 from tests.broker.secure import Authority
+from tests.conftest import leave_out
 from tests.streams.test_cli import whaleline
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     try:
         return Authority(tmp_path_factory.mktemp("authority"))
     except Unavailable as reason:
-        pytest.skip(str(reason))
+        leave_out(str(reason))
 
 
 @pytest.fixture
