@@ -111,6 +111,12 @@ class App(faust.App):
         """Make durable what can be, and let go of everything."""
         await asyncio.gather(self.ingest.finish(), self.judge.finish())
 
+    def places(self) -> dict[TP, int]:
+        """What comes next of each partition of which records are taken now; none in a rebalance."""
+        ledger = self.config.topics.ledger
+        judged = {TP(ledger, at): one.next_offset for at, one in self.judge.ready().items()}
+        return {**self.ingest.places(), **judged}
+
     async def look_for_topics(self) -> None:
         """End if a topic is gone that is read: its reader would wait for ever, and time with it."""
         known = self._known

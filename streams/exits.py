@@ -33,8 +33,8 @@ SENTENCES: dict[Exit, str] = {
     Exit.MISSING: "Something that was written is missing: a hole in the ledger, an offset outside the log "
     "or half a publication; a person must decide, because going on would lose it silently.",
     Exit.FENCED: "Another worker took this one's partition over while it was away; a restart joins again.",
-    Exit.NO_PROGRESS: "The worker was alive but did nothing: its event loop or its group membership stood still, "
-    "or it did not stop in time when asked to.",
+    Exit.NO_PROGRESS: "The worker was alive but did nothing: its event loop, its group membership or a partition "
+    "stood still, or it did not stop in time when asked to.",
     Exit.NEWER_LAYOUT: "The state was written by a newer version; start that version or a later one.",
     Exit.CONFIGURATION: "The configuration, the policy, the topics or the way to the brokers are not usable; "
     "the log says which and how.",

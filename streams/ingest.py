@@ -157,6 +157,10 @@ class Ingest:
             consumer.release(self._held - full)
         self._held = full
 
+    def places(self) -> dict[TP, int]:
+        """What comes next of each source partition that is taken in now."""
+        return {tp: at for tp, at in list(self._expected.items()) if tp not in self._held}
+
     # ---------------------------------------------------------------- out
 
     async def _flushing(self) -> None:

@@ -190,6 +190,14 @@ class Thread(driver.AIOKafkaConsumerThread):
         self._answered[tp] = newest_ms, before_ms
         return End(position, end, before_ms)
 
+    def waits(self, tp: TP, at: int) -> bool:
+        """Whether this process has fetched or handed out something of a partition behind ``at`` that it may take.
+
+        Nobody asks the broker: what has been fetched waits for us alone, whether it is away or not.
+        """
+        fetched = getattr(getattr(self._consumer, "_fetcher", None), "_records", ())
+        return tp not in self.held and (self._handed.get(tp, at) > at or tp in fetched)
+
     async def standing(self, tps: Iterable[TP]) -> dict[TP, Standing]:
         """Ask the broker for committed offsets and log bounds."""
         return cast("dict[TP, Standing]", await self.call_thread(self._standing, list(tps)))

@@ -9,12 +9,15 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from faust.types import TP
+
 from streams.clock import monotonic_s, rest
 from streams.exits import Exit, stop_now
 
 LOOK_EVERY_S = 1.0
 LOOP_S = 30.0
 UNSETTLED_S = 120.0
+UNTAKEN_S = 60.0
 STOP_S = 10.0
 
 
@@ -30,6 +33,7 @@ class Watchdog(threading.Thread):
         *,
         loop_s: float = LOOP_S,
         unsettled_s: float = UNSETTLED_S,
+        untaken_s: float = UNTAKEN_S,
         stop_s: float = STOP_S,
         look_every_s: float = LOOK_EVERY_S,
         stop: Callable[[Exit, str], Any] = stop_now,
@@ -37,10 +41,11 @@ class Watchdog(threading.Thread):
         super().__init__(name="whaleline-watchdog", daemon=True)
         self._app = app
         self._loop_s, self._unsettled_s, self._stop_s = loop_s, unsettled_s, stop_s
-        self._look_every_s = look_every_s
+        self._untaken_s, self._look_every_s = untaken_s, look_every_s
         self._stop = stop
         self._beat: float | None = None
         self._stopping_since: float | None = None
+        self._taken: dict[TP, tuple[int, float]] = {}
 
     def stopping(self) -> None:
         """The worker was asked to stop, and now has ``stop_s`` seconds to do so."""
@@ -83,6 +88,22 @@ class Watchdog(threading.Thread):
             return Exit.STUCK, f"An assignment had no positions for {self._unsettled_s:g} s."
         if self._app.judge.waiting_s() > self._unsettled_s:
             return Exit.STUCK, f"A restored partition waited {self._unsettled_s:g} s for its position."
+        return self._untaken(now, consumer.thread)
+
+    def _untaken(self, now: float, thread: Any) -> tuple[Exit, str] | None:
+        """Records of a partition that were fetched, and of which none is taken for too long."""
+        taken: dict[TP, tuple[int, float]] = {}
+        for tp, at in self._app.places().items():
+            before, since = self._taken.get(tp, (at, now))
+            taken[tp] = (at, since if at == before and thread.waits(tp, at) else now)
+        self._taken = taken
+        for tp, (at, since) in taken.items():
+            if now - since > self._untaken_s:
+                where = f"{tp.topic}/{tp.partition} at offset {at}"
+                return (
+                    Exit.NO_PROGRESS,
+                    f"Nothing was taken for {self._untaken_s:g} s of what was fetched of {where}.",
+                )
         return None
 
     def _ask_loop(self, now: float) -> None:

@@ -100,6 +100,8 @@ SENTENCES: dict[Any, list[str]] = {
         "records = MemoryRecords(part_data[-1])",
         "partition_records = PartitionRecords(",
     ],
+    # What was fetched and nobody has taken yet, which the watchdog looks at.
+    fetcher.Fetcher.__init__: ["self._records = collections.OrderedDict()"],
     fetcher.Fetcher._fetch_requests_routine: ["self._proc_fetch_request("],
     # Which batches count is told again, batch by batch, in streams/fetched.py.
     fetcher.PartitionRecords._unpack_records: [
@@ -241,14 +243,14 @@ class Task:
 def watched(**seen: Any) -> SimpleNamespace:
     coordinator = SimpleNamespace(_coordination_task=Task(seen.get("coordination_ended", False)))
     client = SimpleNamespace(_coordinator=coordinator)
-    consumer = SimpleNamespace(
-        _thread=SimpleNamespace(_consumer=client), unsettled_since=seen.get("unsettled_since")
-    )
+    thread = SimpleNamespace(_consumer=client, waits=lambda tp, at: seen.get("waits", False))
+    consumer = SimpleNamespace(_thread=thread, thread=thread, unsettled_since=seen.get("unsettled_since"))
     return SimpleNamespace(
         should_stop=seen.get("should_stop", False),
         loop=SimpleNamespace(is_running=lambda: True, call_soon_threadsafe=seen.get("answers", lambda call: None)),
         _consumer=consumer,
         judge=SimpleNamespace(waiting_s=lambda: seen.get("waiting_s", 0.0)),
+        places=lambda: {TP_CALLS: seen.get("places", iter(lambda: 7, None)).__next__()},
     )
 
 
@@ -265,6 +267,39 @@ def watched(**seen: Any) -> SimpleNamespace:
 def test_the_watchdog_finds(seen: dict[str, Any], code: Exit | None) -> None:
     found = Watchdog(watched(**seen)).fault(now=1_000.0)
     assert (found[0] if found else None) == code
+
+
+@pytest.mark.parametrize(
+    ("places", "waits", "found"),
+    [
+        ((7, 7, 7), True, True),
+        ((7, 7, 7), False, False),
+        ((7, 7, 8), True, False),
+        ((7, 8, 8), True, False),
+    ],
+    ids=["stands", "nothing waits", "goes on", "went on"],
+)
+def test_the_watchdog_finds_fetched_records_that_nobody_takes(
+    places: tuple[int, ...], waits: bool, found: bool
+) -> None:
+    dog = Watchdog(watched(places=iter(places), waits=waits), untaken_s=60.0)
+    assert [dog.fault(now) for now in (0.0, 40.0)] == [None, None]
+    fault = dog.fault(70.0)
+    assert (fault is not None) is found
+    if fault is not None:
+        assert fault[0] is Exit.NO_PROGRESS
+        assert "support-calls/3 at offset 7" in fault[1]
+
+
+def test_a_partition_waits_while_it_was_fetched_or_handed_out_and_is_not_held(consumer: Consumer) -> None:
+    thread, other = consumer.thread, TP("support-calls", 4)
+    consumer.release([TP_CALLS])
+    thread._consumer = SimpleNamespace(_fetcher=SimpleNamespace(_records={other: None}))
+    thread._handed[TP_CALLS] = 10
+    assert [thread.waits(TP_CALLS, at) for at in (9, 10)] == [True, False]
+    assert thread.waits(other, 5)
+    consumer.hold([TP_CALLS, other])
+    assert not any(thread.waits(tp, 0) for tp in (TP_CALLS, other))
 
 
 def test_the_watchdog_ends_a_worker_whose_loop_stands_still_or_that_does_not_stop() -> None:
