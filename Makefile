@@ -22,7 +22,7 @@ unexport PYTHONPATH PYTHONHOME
 # Scores must have the same bits on every machine, so Intel's own math library stays out.
 export NUMBA_DISABLE_INTEL_SVML := 1
 
-.PHONY: help setup demo test check bench bench-worker peers fuzz browser eval monitoring-check deploy-check rolling-check upgrade-check chaos chaos-controls failures schedules broker lock audit sbom docs clean
+.PHONY: help setup demo test check bench bench-worker peers fuzz browser eval monitoring-check deploy-check rolling-check upgrade-check chaos moves soak overload chaos-controls failures schedules broker lock audit sbom docs clean
 
 help: ## print these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,17 @@ deploy-check: $(READY) ## deployment files against the validators of whoever rea
 KILLS ?= 20
 chaos: $(READY) ## kill and freeze workers and brokers at random, and compare the topics with an oracle (KILLS=200)
 	$(PY) -m tests.chaos run --kills $(KILLS) $(ARGS)
+
+MOVES ?= 50
+moves: $(READY) ## let workers come and go in order under load, and measure how long a partition pauses (MOVES=50)
+	$(PY) -m tests.chaos moves --moves $(MOVES) $(ARGS)
+
+MINUTES ?= 30
+soak: $(READY) ## a steady load with a fault each minute; nothing may be wrong, nothing may grow (MINUTES=30)
+	$(PY) -m tests.chaos soak --minutes $(MINUTES) $(ARGS)
+
+overload: $(READY) ## send a worker twice what it can do for five minutes; it must not grow, and must catch up
+	$(PY) -m tests.chaos overload $(ARGS)
 
 chaos-controls: $(READY) ## do without each safeguard in turn: chaos must notice each time
 	$(PY) -m tests.chaos controls $(ARGS)

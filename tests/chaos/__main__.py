@@ -9,13 +9,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from tests.broker.kafka import Unavailable
-from tests.chaos import report
+from tests.chaos import moves, overload, report, soak
 from tests.chaos.planted import WITHOUT
-from tests.chaos.run import Plan, Result, Run
+from tests.chaos.run import Plan, Run
 
 EVENTS_A_KILL = 5_000
 SECONDS_A_FAULT = 7
@@ -55,6 +56,10 @@ def main() -> None:
         signal.signal(how, signal.default_int_handler)
 
 
+SEED = click.option("--seed", type=int, help="The same seed draws the same; else a new one, told.")
+KEEP = click.option("--keep", is_flag=True, help="Keep the workers' logs although nothing was wrong.")
+
+
 @main.command()
 @click.option("--kills", type=click.IntRange(0, 10_000), default=20, show_default=True, help="kill -9 of workers.")
 @click.option("--zombies", type=click.IntRange(0, 1_000), help="Frozen workers; a fifth of the kills.")
@@ -63,11 +68,11 @@ def main() -> None:
 @click.option("--rate", type=click.FloatRange(1), help="Events a second; so that they last as long as the faults.")
 @click.option("--workers", type=click.IntRange(1, 8), default=4, show_default=True, help="Workers at most.")
 @click.option("--brokers", type=click.IntRange(1, 5), default=1, show_default=True, help="Brokers of the cluster.")
-@click.option("--seed", type=int, help="The same seed draws the same faults and events; else a new one, told.")
+@SEED
 @click.option(
     "--without", type=click.Choice(sorted(WITHOUT)), help="Do without a safeguard; the verdict must fail."
 )
-@click.option("--keep", is_flag=True, help="Keep the workers' logs although nothing was wrong.")
+@KEEP
 def run(
     kills: int, zombies: int | None, broker_kills: int | None, events: int | None, rate: float | None,
     workers: int, brokers: int, seed: int | None, without: str | None, keep: bool,
@@ -77,7 +82,7 @@ def run(
     Starts its own Kafka and its own workers on loopback, and ends them. The exit code is 0 only if nothing was
     lost, doubled, wrong or stuck.
     """
-    seed = random.SystemRandom().randrange(10**6) if seed is None else seed
+    seed = drawn(seed)
     zombies = kills // 5 if zombies is None else zombies
     broker_kills = kills // 10 if broker_kills is None else broker_kills
     events = max(2_000, kills * EVENTS_A_KILL) if events is None else events
@@ -116,6 +121,77 @@ def controls(only: tuple[str, ...], seed: int) -> None:
     sys.exit(1 if blind else 0)
 
 
+@main.command(name="moves")
+@click.option("--moves", "many", type=click.IntRange(2, 1_000), default=50, show_default=True, help="How many.")
+@click.option("--rate", type=click.FloatRange(1), default=moves.RATE, show_default=True, help="Events a second.")
+@SEED
+@KEEP
+def moved(many: int, rate: float, seed: int | None, keep: bool) -> None:
+    """Let workers come and go in order between 1 and 4 under load, and write build/moves.json.
+
+    About 14 s a move. A partition's pause is the time in which it judges nothing although events wait in a source
+    topic. The exit code is 0 only if nothing was lost, doubled, wrong or stuck, and in nineteen moves of twenty no
+    partition paused for more than 5 s.
+    """
+    plan = moves.plan(many, drawn(seed), rate)
+    click.echo(f"seed {plan.seed}: {many} moves, {plan.events} events at {rate:.0f} a second")
+    result = lived(plan, keep, moves.Moves)
+    sys.exit(0 if told(result, report.MOVES) and moves.is_quick(result.measured) else 1)
+
+
+@main.command(name="soak")
+@click.option("--minutes", type=click.IntRange(1, 10_000), default=30, show_default=True, help="How long.")
+@click.option("--rate", type=click.FloatRange(1), default=soak.RATE, show_default=True, help="Events a second.")
+@SEED
+@KEEP
+def soaked(minutes: int, rate: float, seed: int | None, keep: bool) -> None:
+    """Live for long under a steady load with a fault each minute, and write build/soak.json.
+
+    One worker is never killed, so that its memory can be followed. The exit code is 0 only if nothing was lost,
+    doubled, wrong or stuck, no worker that was there for long grew, and no lag is left.
+    """
+    plan = soak.plan(minutes, drawn(seed), rate)
+    click.echo(f"seed {plan.seed}: {minutes} min, {plan.events} events at {rate:.0f} a second")
+    result = lived(plan, keep, soak.Soak)
+    sys.exit(0 if told(result, report.SOAK) and soak.is_steady(result.measured) else 1)
+
+
+@main.command(name="overload")
+@click.option("--seconds", type=click.FloatRange(5), default=300, show_default=True, help="How long.")
+@click.option(
+    "--share", type=click.FloatRange(0.05, 1), default=overload.SHARE, show_default=True,
+    help="Of a core, for the worker: a sender beside it must be able to send twice what it can do.",
+)  # fmt: skip
+@SEED
+@KEEP
+def overloaded(seconds: float, share: float, seed: int | None, keep: bool) -> None:
+    """Send a worker twice what it can do, then let it catch up, and write build/overload.json.
+
+    What it can do is measured first. The exit code is 0 only if every event was judged once and in order, rows
+    and alerts are an undisturbed judge's (in one partition the oracle's too), memory stayed within 1.3 times of
+    what it is at capacity, and the lag that grew has drained.
+    """
+    plan = overload.Plan(seconds, drawn(seed), share)
+    click.echo(f"seed {plan.seed}: {share:.0%} of a core for the worker, {seconds:.0f} s of overload")
+    result = lived(plan, keep, overload.Overload)
+    sys.exit(0 if told(result, report.OVERLOAD) else 1)
+
+
+def drawn(seed: int | None) -> int:
+    """The seed that was asked for, or a new one."""
+    return random.SystemRandom().randrange(10**6) if seed is None else seed
+
+
+def told(result: Any, where: Path) -> bool:
+    """Say what a run came to and write it down; whether its topics are as they must be."""
+    found = report.with_measured(result)
+    report.write(where, found)
+    click.echo(report.measured_sentence(found))
+    for complaint in getattr(result, "complaints", ()):
+        click.echo(f"stuck: {complaint}")
+    return bool(result.clean)
+
+
 @main.command()
 def docs() -> None:
     """Write the figures of the last runs into docs/reliability.md."""
@@ -129,11 +205,11 @@ def control(name: str, seed: int) -> Plan:
     return Plan(len(acts), 0, 0, 4_000, seed, 200.0, (2, 2), without=name, only=acts, pauses_s=(2.0,))
 
 
-def lived(plan: Plan, keep: bool) -> Result:
-    """Live through a plan; the logs are kept where something was wrong, and where they are is said."""
+def lived(plan: Any, keep: bool, kind: Any = Run) -> Any:
+    """Live through a plan of a kind; the logs are kept where something was wrong, and where they are is said."""
     place, progress = Path(tempfile.mkdtemp(prefix="whaleline-chaos-")), Progress()
     try:
-        result = Run(plan, place, progress.tell).live()
+        result = kind(plan, place, progress.tell).live()
     except Unavailable as reason:
         raise click.ClickException(str(reason)) from None
     except BaseException:
@@ -141,7 +217,7 @@ def lived(plan: Plan, keep: bool) -> Result:
         click.echo(f"the workers' logs: {place}", err=True)
         raise
     progress.end()
-    if keep or not (result.clean or plan.without):
+    if keep or not (result.clean or getattr(plan, "without", "")):
         click.echo(f"the workers' logs: {place}", err=True)
     else:
         shutil.rmtree(place, ignore_errors=True)

@@ -12,11 +12,15 @@ from pathlib import Path
 
 from streams.exits import Exit
 from tests.broker.deployment import Deployment
+from tests.broker.kafka import free_port
 from tests.chaos.failpoints import FREEZE, KILL, RARE, REFUSE, TELL, arming, ready
 
 LAUNCHER = "tests.chaos.launcher"
 SLEEP_S = 4.0
 """A zombie sleeps for so much longer than its session, and for up to as long again."""
+
+NAP_S = 3.0
+"""A nap is shorter than a session: nobody takes over meanwhile."""
 
 STOP_S = 20.0
 """A worker that is asked to stop has ten seconds of its own; this is twice that, for a busy machine."""
@@ -40,6 +44,7 @@ class Worker:
 
     process: subprocess.Popen[bytes]
     begun: float
+    port: int = 0
     armed: tuple[str, str] | None = None
     disarm_at: float = 0.0
     wake_at: float | None = None
@@ -54,7 +59,17 @@ class Worker:
 class Crew:
     """Starts workers, harms them, and keeps as many alive as there should be."""
 
-    def __init__(self, deployment: Deployment, folder: Path, rng: random.Random, without: str = "") -> None:
+    def __init__(
+        self,
+        deployment: Deployment,
+        folder: Path,
+        rng: random.Random,
+        without: str = "",
+        *,
+        ports: bool = False,
+        spares: bool = False,
+    ) -> None:
+        """With ``ports`` each worker answers on one of its own; with ``spares`` the eldest is not harmed."""
         self.wanted = 0
         self.exits: Counter[int] = Counter()
         self.done: Counter[str] = Counter()
@@ -62,6 +77,7 @@ class Crew:
         self.complaints: list[str] = []
         self.owed: list[tuple[str, str]] = []
         self._deployment, self._folder, self._rng = deployment, folder, rng
+        self._ports, self._spares = ports, spares
         self._environment = {"CHAOS_FOLDER": str(folder), **({"CHAOS_WITHOUT": without} if without else {})}
         self._session_s = float(deployment.environment["WHALELINE_SESSION_TIMEOUT_S"])
         self._workers: list[Worker] = []
@@ -80,8 +96,8 @@ class Crew:
         return any(not one.free for one in self._workers)
 
     def pick(self) -> Worker | None:
-        """A worker nothing is about to happen to."""
-        free = [one for one in self._workers if one.free]
+        """A worker nothing is about to happen to, and that may be harmed."""
+        free = [one for one in self._workers[self._spares :] if one.free]
         return self._rng.choice(free) if free else None
 
     # ---------------------------------------------------------------- harm
@@ -95,6 +111,15 @@ class Crew:
         """Stop it for longer than its session lasts."""
         one.process.send_signal(signal.SIGSTOP)
         self._fell_asleep(one)
+
+    def nap(self) -> bool:
+        """Stop the eldest for less than its session; whether that was possible."""
+        if not self._workers or not self._workers[0].free:
+            return False
+        self._workers[0].process.send_signal(signal.SIGSTOP)
+        self._workers[0].wake_at = time.monotonic() + NAP_S
+        self.done["naps"] += 1
+        return True
 
     def arm(self, one: Worker, point: str, act: str) -> None:
         """Let something happen to it when it comes to a named place."""
@@ -133,8 +158,11 @@ class Crew:
             self._start_at.append(now + self._rng.random() * AGAIN_S)
         for at in [at for at in self._start_at if at <= now]:
             self._start_at.remove(at)
-            process = self._deployment.start(LAUNCHER, **self._environment)
-            self._workers.append(Worker(process, now))
+            port = free_port() if self._ports else 0
+            process = self._deployment.start(
+                LAUNCHER, **self._environment, **({"WHALELINE_METRICS_PORT": str(port)} if port else {})
+            )
+            self._workers.append(Worker(process, now, port))
 
     def _attend(self, one: Worker, now: float) -> None:
         if one.armed is not None and one.armed[1] == FREEZE and _stopped(one.process.pid):

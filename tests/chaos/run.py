@@ -32,7 +32,7 @@ AWAY_S = (1.0, 6.0)
 
 RETURNS = 3
 PAUSES_S = (0.3, 1.5, 3.0, 5.0, 8.0)
-"""Before the next fault; each may be half as long or half as long again."""
+"""Before the next fault; each may be shorter or longer by a plan's jitter, which is a share of it."""
 
 AT_A_PLACE = 0.5
 """The share of kills and zombies that happen at a named place instead of at any moment."""
@@ -45,19 +45,21 @@ Act = tuple[str, str, str]
 class Plan:
     """What a run is to be; every draw comes from ``seed``."""
 
-    kills: int
-    zombies: int
-    broker_kills: int
-    events: int
-    seed: int
+    kills: int = 0
+    zombies: int = 0
+    broker_kills: int = 0
+    events: int = 1_000
+    seed: int = 0
     rate: float = 400.0
     workers: tuple[int, int] = (2, 4)
     brokers: int = 1
     refusals: int = 0
     moves: int = 0
+    naps: int = 0
     without: str = ""
     only: tuple[tuple[str, str], ...] = ()
     pauses_s: tuple[float, ...] = PAUSES_S
+    jitter: float = 0.5
 
     def acts(self, rng: random.Random) -> list[Act]:
         """Everything that is going to happen, shuffled."""
@@ -72,6 +74,7 @@ class Plan:
         out += [("zombie", "", "")] * (self.zombies - frozen)
         out += [("place", REFUSED[at % len(REFUSED)], REFUSE) for at in range(self.refusals)]
         out += [("broker", "", "")] * self.broker_kills + [("move", "", "")] * self.moves
+        out += [("nap", "", "")] * self.naps
         rng.shuffle(out)
         return out
 
@@ -89,6 +92,7 @@ class Result:
     found: verdict.Verdict | None = None
     complaints: list[str] = field(default_factory=list)
     told: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, Any] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:
@@ -115,19 +119,26 @@ class Run:
         begun = time.monotonic()
         self._place.mkdir(parents=True, exist_ok=True)
         self._tell("starting the broker", 0.0)
-        with Cluster(self.plan.brokers, self._jars) as self._cluster:
-            key = self._place / "erasure.key"
-            key.write_text(new_key())
-            settings = {"replication": str(min(3, self.plan.brokers)), "erasure_key": str(key)}
-            with Deployment(self._cluster.bootstrap, "chaos-", self._place, **settings) as deployment:
-                self._crew = Crew(deployment, self._place, self._rng, self.plan.without)
-                try:
-                    self._through(deployment)
-                finally:
-                    self._crew.end()
-                    self._await_broker()
+        with (
+            Cluster(self.plan.brokers, self._jars) as self._cluster,
+            Deployment(self._cluster.bootstrap, "chaos-", self._place, **self._settings()) as deployment,
+        ):
+            self._crew = self._crew_of(deployment)
+            try:
+                self._through(deployment)
+            finally:
+                self._crew.end()
+                self._await_broker()
         self._result.seconds = time.monotonic() - begun
         return self._result
+
+    def _settings(self) -> dict[str, str]:
+        key = self._place / "erasure.key"
+        key.write_text(new_key())
+        return {"replication": str(min(3, self.plan.brokers)), "erasure_key": str(key)}
+
+    def _crew_of(self, deployment: Deployment) -> Crew:
+        return Crew(deployment, self._place, self._rng, self.plan.without)
 
     def _through(self, deployment: Deployment) -> None:
         feed = Feed(deployment, self.plan.seed, self.plan.events, self.plan.rate)
@@ -135,7 +146,7 @@ class Run:
             self._crew.wanted = self.plan.workers[0]
             feed.start()
             self._until("the first events to be judged", lambda: any(self._watch.next.values()), FIRST_S)
-            self._faults()
+            self._faults(feed)
             self._calm(feed)
             self._settle(feed)
         crew, result = self._crew, self._result
@@ -150,10 +161,16 @@ class Run:
             "refusals": crew.done["refusals"],
             "longest_pause_s": round(self._watch.longest_s, 1),
         }
+        result.measured = self._read(deployment, result)
+
+    def _read(self, deployment: Deployment, result: Result) -> dict[str, Any]:
+        """What a kind of run measures beside the verdict."""
+        return {}
 
     # ---------------------------------------------------------------- faults
 
-    def _faults(self) -> None:
+    def _faults(self, feed: Feed) -> None:
+        """Let everything happen that is planned, while the feed goes on."""
         at = time.monotonic()
         while self._acts or self._crew.owed or self._crew.busy() or self._returning is not None:
             self._tend()
@@ -161,9 +178,12 @@ class Run:
                 self._acts.append(("place", *self._crew.owed.pop()))
             if self._acts and time.monotonic() >= at and self._act(self._acts[-1]):
                 self._acts.pop()
-                at = time.monotonic() + self._rng.choice(self.plan.pauses_s) * (0.5 + self._rng.random())
+                at = time.monotonic() + self._pause_s()
             done = max(0, self._many - len(self._acts))
             self._tell(f"fault {done} of {self._many}, lag {self._watch.lag}", done / max(1, self._many))
+
+    def _pause_s(self) -> float:
+        return self._rng.choice(self.plan.pauses_s) * (1 + self.plan.jitter * (2 * self._rng.random() - 1))
 
     def _act(self, act: Act) -> bool:
         """Let it happen if it can now; whether it did."""
@@ -171,6 +191,8 @@ class Run:
         crew = self._crew
         if kind == "broker":
             return self._kill_broker()
+        if kind == "nap":
+            return crew.nap()
         one = crew.pick()
         if one is None:
             return False

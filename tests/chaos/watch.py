@@ -18,7 +18,10 @@ TIMEOUT_S = 2.0
 
 
 class Watch(threading.Thread):
-    """Reads the customers topic as it grows. ``moved_at`` is when a position last moved (monotonic seconds)."""
+    """Reads the customers topic as it grows. ``moved_at`` is when a position last moved (monotonic seconds).
+
+    ``trace`` has each partition's positions as they were published: (time in ms, next offset).
+    """
 
     def __init__(self, deployment: Deployment) -> None:
         super().__init__(name="watch", daemon=True)
@@ -28,6 +31,7 @@ class Watch(threading.Thread):
         self.end = dict.fromkeys(partitions, 0)
         self.moved_at = time.monotonic()
         self.longest_s = 0.0
+        self.trace: dict[int, list[tuple[int, int]]] = {at: [] for at in partitions}
         self._deployment, self._over = deployment, threading.Event()
 
     def __enter__(self) -> Self:
@@ -64,15 +68,16 @@ class Watch(threading.Thread):
             while not self._over.is_set():
                 for message in consumer.consume(2_000, POLL_S):
                     if message.error() is None and message.key() == Position.KEY:
-                        self._hear(message.partition(), message.value())
+                        self._hear(message.partition(), message.value(), message.timestamp()[1])
                 if time.monotonic() - looked > LOOK_S:
                     self._look(consumer, names.ledger)
                     looked = time.monotonic()
         finally:
             consumer.close()
 
-    def _hear(self, partition: int, value: bytes) -> None:
+    def _hear(self, partition: int, value: bytes, stamp_ms: int) -> None:
         body = msgpack.unpackb(value)
+        self.trace[partition].append((stamp_ms, body["next"]))
         if body["next"] != self.next[partition]:
             self.longest_s = max(self.longest_s, self.still_s())
             self.moved_at = time.monotonic()
