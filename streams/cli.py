@@ -232,6 +232,9 @@ def replay(
                 as_of_ms=as_of,
                 progress=lambda done: bar.update(done - bar.pos),
             )
+        if summary.dead_letters and dead_letters is None:
+            refused = f"refused: {summary.dead_letters} of {summary.records} payloads"
+            click.echo(f"whaleline: {refused}; --dead-letters OUT keeps them, each with the reason", err=True)
         click.echo(json.dumps(summary.as_map()))
 
 

@@ -82,10 +82,14 @@ def fail(sentence: str, code: int) -> None:
 
 def read_config(file: Path | None, broker: str | None = None) -> "Config":
     """The settings of a file and the environment, ``broker`` above both; raises ``ConfigError``."""
-    from streams.config import load
+    from streams.config import ConfigError, load
 
-    extra = {"WHALELINE_BROKER": broker} if broker is not None else {}
-    return load(file, {**os.environ, **extra})
+    if broker is None:
+        return load(file, os.environ)
+    try:
+        return load(file, {**os.environ, "WHALELINE_BROKER": broker})
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("environment: WHALELINE_BROKER", "--broker")) from None
 
 
 def client_of(config: "Config") -> dict[str, Any]:

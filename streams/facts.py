@@ -32,13 +32,19 @@ def told(evidence: Sequence[Evidence]) -> tuple[str, ...]:
     found = {one.name: round(one.value) for one in evidence if one.contribution == 0.0}
     out = []
     if found.get("without_product"):
-        out.append(f"They have been without it for {found['without_product']} days.")
+        out.append(f"They have been without it for {counted(found['without_product'], 'day')}.")
     if found.get("customer_effort"):
         out.append(f"They have spent {hours(found['customer_effort'])} on ways around our faults.")
     if found.get("refused_contacts"):
-        chosen = found["refused_contacts"] + found.get("kept_contacts", 0)
-        out.append(f"At {found['refused_contacts']} of {chosen} contacts it was decided to refuse them.")
+        chosen = counted(found["refused_contacts"] + found.get("kept_contacts", 0), "contact")
+        out.append(f"At {found['refused_contacts']} of {chosen} it was decided to refuse them.")
     return tuple(out)
+
+
+def counted(amount: float, what: str) -> str:
+    """So many of something, in whole ones: ``1 day``, ``3 days``."""
+    whole = round(amount)
+    return f"{whole} {what}" if whole == 1 else f"{whole} {what}s"
 
 
 def hours(minutes: int) -> str:

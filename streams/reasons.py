@@ -54,6 +54,7 @@ KINDS_BEHIND: dict[codes.Evidence, tuple[codes.Kind, ...]] = {
         codes.Kind.PROMISE_REVERSED,
         codes.Kind.UPSELL_AS_REMEDY,
         codes.Kind.SPECIFICATION_GAP,
+        codes.Kind.LOCK_OUT,
     ),
     codes.Evidence.LEAVING_SIGNAL: (
         codes.Kind.COMPETITOR_OFFER,

@@ -7,7 +7,7 @@ that: a label that judges a person has no place on a floor that must serve every
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.alerts import Alert, Step
+from schemas.alerts import Alert, Evidence, Step
 from streams import facts
 
 MOMENTS: dict[str, str] = {
@@ -40,7 +40,7 @@ REASONS: dict[str, str] = {
     "rude_call": "a rude call, or a very low mood",
     "wrong_part": "wrong parts were delivered",
     "negative_review": "a bad public review",
-    "recovery": "something was put right since",
+    "recovery": "something was put right",
     "low_csat": "a low satisfaction score, or a mood that sinks",
     "escalation_denied": "a supervisor, or the agent's name, was refused",
     "cancel_request": "the customer asked to leave",
@@ -48,7 +48,7 @@ REASONS: dict[str, str] = {
     "leaving_signal": "a rival's offer, an appeal to an executive or a lost deal",
     "repair_trouble": "trouble with a repair",
     "unanswered_ticket": "a ticket waits for an answer",
-    "silence": "no purchase for longer than usual",
+    "silence": "days without a purchase",
     "regular": "a regular buyer has not come",
     "overdue": "silence, by the customer's own measure",
     "repeats": "how often they bought",
@@ -59,7 +59,7 @@ REASONS: dict[str, str] = {
     "open_contacts": "an open case took many contacts",
     "subscribed": "fees are paid",
     "fee_overdue": "a fee is missing",
-    "margin": "margin of the year",
+    "margin": "margin",
     "cost_company": "cost that we caused",
     "cost_customer": "cost that the customer caused",
     "cost_shared": "cost of ordinary service",
@@ -67,7 +67,7 @@ REASONS: dict[str, str] = {
     "invested": "cost of the first months that fees will pay for",
     "awaited": "loss of a sale that later ones earn back",
     "fee_cover": "share of the cost to serve that fees cover",
-    "revenue": "revenue of the year",
+    "revenue": "revenue",
     "reach": "public reviews and referrals",
     "contacts": "contacts",
     "short_contacts": "most of the day's contacts were very short",
@@ -139,6 +139,14 @@ ACTIONS: dict[str, str] = {
 }
 """The sentence for each action an alert may ask for."""
 
+TELLING_ABOVE: dict[str, float] = {
+    **dict.fromkeys(("rival_offer", "praise_or_growth", "unthanked_referral", "asked_to_leave"), -1.0),
+    **dict.fromkeys(("open_failure", "referrals", "short_contacts", "solved_cases", "last_score"), 0.0),
+    **dict.fromkeys(("days_together", "days_without_failure", "repeat_purchases"), 0.0),
+    **dict.fromkeys(("above_own_usual_risk", "product_lines"), 1.0),
+}
+"""Facts that an alert of a relationship stands on though they add nothing up: each where it is above this."""
+
 GESTURES = {
     "credit": "A credit",
     "replacement": "A replacement",
@@ -167,7 +175,7 @@ MOST_PATHS_TOLD = 2
 TITLES = {
     "value_destroyer_entered": "costs exceed margin",
     "value_destroyer_escalated": "costs exceed margin by far, or for long",
-    "value_destroyer_cleared": "costs no longer exceed margin",
+    "value_destroyer_cleared": "no longer certain that costs exceed margin",
     "churn_risk_entered": "at risk of leaving",
     "churn_risk_escalated": "very likely to leave",
     "churn_risk_cleared": "no longer at risk of leaving",
@@ -217,9 +225,11 @@ def money(cents: int, currency: str = "USD") -> str:
 
 
 def percent(ppm: int) -> str:
-    """Parts per million as a whole percentage; what is not nothing is never called 0 %."""
+    """Parts per million as a whole percentage; never 0 % of what is not nothing, nor 100 % of what is not all."""
     if 0 < ppm < 10_000:
         return "less than 1 %"
+    if 990_000 < ppm < 1_000_000:
+        return "more than 99 %"
     return f"{round(ppm / 10_000)} %"
 
 
@@ -239,6 +249,8 @@ def in_words(alert: Alert, currency: str = "USD") -> Words:
         year, share = money(alert.raw_net_year_cents, currency), percent(alert.company_share_ppm)
         told = _money_told(alert, currency, f"The year brought {year}; we caused {share} of the cost.")
         happened = (*told, *facts.told(alert.evidence))
+    elif alert.kind == "hidden_gem_entered":
+        happened = (f"A year is expected to bring {money(alert.expected_year_cents, currency)}.",)
     elif alert.kind.startswith((*PLEASANT, "gaming_suspected")):
         happened = behind(alert)
     else:
@@ -266,8 +278,8 @@ def _freed(alert: Alert) -> tuple[str, ...]:
 
 
 def _risk(alert: Alert, currency: str) -> str:
-    at_risk = money(alert.at_risk_cents, currency)
-    return f"The chance to lose them within 90 days is {percent(alert.risk_ppm)}; {at_risk} are at risk."
+    at_risk = f"; {money(alert.at_risk_cents, currency)} are at risk" if alert.at_risk_cents else ""
+    return f"The chance to lose them within 90 days is {percent(alert.risk_ppm)}{at_risk}."
 
 
 def _dearer(alert: Alert) -> tuple[str, ...]:
@@ -309,12 +321,28 @@ def _told(step: Step, count: int) -> str:
 
 
 def behind(alert: Alert) -> tuple[str, ...]:
-    """What counts, strongest first; the moment itself stands in the title already."""
-    hidden = {alert.moment, "baseline", "rest"}
-    weighing = (one for one in alert.evidence if one.contribution > 0 or one.name == "recovery")
-    names = [one.name for one in weighing if one.name not in hidden]
-    reasons = dict.fromkeys(REASONS.get(name, _spaced(name)) for name in names[:3])
-    return (f"Behind it: {'; '.join(reasons)}.",) if reasons else ()
+    """What counts, strongest first, and what speaks for us; the moment itself stands in the title already."""
+    over = alert.kind.endswith("_cleared")
+    hidden = {alert.moment, "baseline", "rest", "recovery"}
+    counting = (one for one in alert.evidence if one.name not in hidden and _counts(one, over))
+    reasons = list(dict.fromkeys(_reason(one) for one in counting))[:3]
+    told: tuple[str, ...] = (f"{'Still felt' if over else 'Behind it'}: {'; '.join(reasons)}.",) if reasons else ()
+    if any(one.name == "recovery" for one in alert.evidence):
+        told += ("It helps that something was put right.",)
+    return told
+
+
+def _counts(one: Evidence, over: bool) -> bool:
+    """Whether a piece of evidence is a reason; facts of a relationship are none for its end."""
+    if one.name in TELLING_ABOVE:
+        return not over and one.value > TELLING_ABOVE[one.name]
+    return one.contribution > 0
+
+
+def _reason(one: Evidence) -> str:
+    if one.name == "silence":
+        return f"{facts.counted(one.value, 'day')} without a purchase"
+    return REASONS.get(one.name, _spaced(one.name))
 
 
 def _money_told(alert: Alert, currency: str, intro: str) -> tuple[str, ...]:
@@ -323,15 +351,16 @@ def _money_told(alert: Alert, currency: str, intro: str) -> tuple[str, ...]:
         if one.unit == "cents" and one.value:
             told.append(f"{REASONS.get(one.name, _spaced(one.name))} {money(round(one.value), currency)}")
         elif one.name == "contacts":
-            told.append(f"{round(one.value)} contacts")
-    counted = (f"Counted: {'; '.join(told)}.",) if told else ()
+            told.append(facts.counted(one.value, "contact"))
+    counted = (f"Counted in the last year: {'; '.join(told)}.",) if told else ()
     return (intro, *counted)
 
 
 def _reach(alert: Alert) -> tuple[str, ...]:
     """Who would hear of a hard measure."""
     told = sum(round(one.value) for one in alert.evidence if one.name == "reach")
-    return (f"They spoke of us to others {told} times; a hard measure would be told too.",) if told else ()
+    times = "once" if told == 1 else f"{told} times"
+    return (f"They spoke of us to others {times}; a hard measure would be told too.",) if told else ()
 
 
 def _spaced(code: str) -> str:

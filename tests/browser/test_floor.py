@@ -87,7 +87,7 @@ def test_a_card_clears_itself_after_the_replacement_and_says_why(
     choose(page, "c-new")
     on.alerts(cleared)
     expect(page.locator("#card .why")).to_contain_text("Put right.")
-    expect(page.locator("#card .why")).to_contain_text("something was put right since")
+    expect(page.locator("#card .why")).to_contain_text("something was put right")
     expect(page.locator("#card [data-act=resolve]")).to_have_count(0)
     page.click("[data-view=done]")
     expect(row(page, "c-new")).to_contain_text("over")

@@ -34,6 +34,8 @@ def test_a_lock_without_a_case_is_heard_too() -> None:
     driver = Driver(now_ms=START_MS)
     driver.support("lock_out", sku="printer-p")
     assert driver.kinds() == ["service_failure_entered:locked_out"]
+    felt = next(one for one in driver.alerts[0].evidence if one.name == "broken_promise")
+    assert felt.event_digests == driver.alerts[0].evidence[0].event_digests
 
 
 def test_months_of_calls_about_the_lock_never_make_a_value_destroyer() -> None:

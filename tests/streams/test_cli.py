@@ -131,6 +131,7 @@ def test_a_worker_refuses_a_bad_setting_in_a_sentence() -> None:
 )
 def test_a_broker_that_is_not_there_is_told_in_a_sentence(command: list[str]) -> None:
     assert "127.0.0.1:1" in in_one_sentence(whaleline(*command, "--broker", "127.0.0.1:1"), 2)
+    assert "--broker = 'nowhere'" in in_one_sentence(whaleline(*command, "--broker", "nowhere"), 2)
 
 
 # ---------------------------------------------------------------- replay
@@ -269,6 +270,7 @@ def test_refused_payloads_are_told_by_line(tmp_path: Path) -> None:
     summary = json.loads(result.stdout)
     assert (summary["events"], summary["duplicates"], summary["dead_letters"]) == (1, 1, 2)
     assert [(line["record"], line["reason"]) for line in lines(letters)] == [(1, "undecodable"), (4, "version")]
+    assert (result.stderr, "2 of 4" in replayed(file, tmp_path / "again").stderr) == ("", True)
 
 
 def _cut(path: Path) -> str:

@@ -82,7 +82,7 @@ def test_costs_are_told_as_costs() -> None:
     assert in_words(COSTS, "EUR").lines() == [
         "c-7: costs exceed margin",
         "A year is expected to bring -457.08 EUR; costs that we caused are left out.",
-        "Counted: margin of the year 16.00 EUR; cost of ordinary service 206.00 EUR; 18 contacts.",
+        "Counted in the last year: margin 16.00 EUR; cost of ordinary service 206.00 EUR; 18 contacts.",
         "The year ahead, if they stay: -410.00 EUR.",
         "They spoke of us to others 3 times; a hard measure would be told too.",
         "> Offer self-service for the commonest reason of contact.",
@@ -90,6 +90,77 @@ def test_costs_are_told_as_costs() -> None:
         "> Have a person look at the whole account: revenue is not value.",
         "It clears with: the open case settled; or 14 quiet days.",
     ]
+
+
+def silent(days: float, contribution: float) -> Evidence:
+    return Evidence("silence", days, "days", "since last purchase", contribution)
+
+
+def test_silence_is_told_by_its_days_and_not_called_unusual() -> None:
+    """Three days add a little for anybody; nobody is told that they are long."""
+    put_right = Evidence("recovery", 1.0, "decayed count", "half-life 60 d", -0.4)
+    alert = replace(BASE, evidence=(silent(3.0, 0.02), put_right), at_risk_cents=0)
+    assert in_words(alert).happened == (
+        "Behind it: 3 days without a purchase.",
+        "It helps that something was put right.",
+        "The chance to lose them within 90 days is 41 %.",
+    )
+    over = replace(alert, kind="service_failure_cleared", moment=None, evidence=(silent(1.0, 0.02),))
+    assert in_words(over).happened[0] == "Still felt: 1 day without a purchase."
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "told"),
+    [
+        (
+            "vulnerable_best_customer",
+            {"worth": 84_609.0, "rival_offer": 0.0, "open_failure": 1.0, "above_own_usual_risk": 0.7},
+            "Behind it: a rival's offer is open; a failure of ours is open.",
+        ),
+        (
+            "vulnerable_best_customer",
+            {"above_own_usual_risk": 3.5, "product_lines": 2.0},
+            "Behind it: the risk is above their own usual one; they own several of our product lines.",
+        ),
+        (
+            "referral_ready",
+            {"days_together": 180.0, "last_score": 1.0, "repeat_purchases": 4.0},
+            "Behind it: a long time together; a high last score; they buy again and again.",
+        ),
+        ("good_news", {"praise_or_growth": 0.0}, "Behind it: they praised us, or they grow."),
+        (
+            "gaming_suspected",
+            {"contacts": 20.0, "short_contacts": 19.0, "asked_to_leave": 0.0},
+            "Behind it: most of the day's contacts were very short; they asked about leaving.",
+        ),
+    ],
+)
+def test_facts_that_add_nothing_up_are_told_too(kind: str, facts: dict[str, float], told: str) -> None:
+    """What a relationship's alert stands on is told when it is entered, and is no reason for its end."""
+    evidence = tuple(Evidence(name, value, "", "", 0.0) for name, value in facts.items())
+    entered = replace(BASE, kind=f"{kind}_entered", moment=None, evidence=evidence)
+    assert in_words(entered).happened[0] == told
+    assert told not in in_words(replace(entered, kind=f"{kind}_cleared")).happened
+
+
+def test_a_hidden_gem_says_what_it_brings() -> None:
+    gem = replace(BASE, kind="hidden_gem_entered", moment=None, evidence=(), expected_year_cents=61_250)
+    assert in_words(gem, "EUR").happened == ("A year is expected to bring 612.50 EUR.",)
+
+
+def test_one_is_told_as_one() -> None:
+    """A day, a contact, once: nobody reads of 1 days."""
+    facts = {"without_product": 1.0, "refused_contacts": 1.0, "customer_effort": 60.0}
+    alert = replace(BASE, evidence=tuple(Evidence(name, value, "", "", 0.0) for name, value in facts.items()))
+    assert in_words(alert).happened[:3] == (
+        "They have been without it for 1 day.",
+        "They have spent 1 h on ways around our faults.",
+        "At 1 of 1 contact it was decided to refuse them.",
+    )
+    once = (Evidence("reach", 1.0, "", "life", 0.0), Evidence("contacts", 1.0, "contacts", "3 x 28 d", 0.0))
+    told = in_words(replace(COSTS, evidence=once)).happened
+    assert "They spoke of us to others once; a hard measure would be told too." in told
+    assert "Counted in the last year: 1 contact." in told
 
 
 def test_good_news_asks_for_nothing() -> None:
@@ -131,7 +202,11 @@ def test_money(cents: int, told: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ppm", "told"), [(0, "0 %"), (1, "less than 1 %"), (10_000, "1 %"), (412_345, "41 %"), (1_000_000, "100 %")]
+    ("ppm", "told"),
+    [
+        *((0, "0 %"), (1, "less than 1 %"), (10_000, "1 %"), (412_345, "41 %")),
+        *((990_000, "99 %"), (999_999, "more than 99 %"), (1_000_000, "100 %")),
+    ],
 )
 def test_percent(ppm: int, told: str) -> None:
     assert percent(ppm) == told
