@@ -256,14 +256,8 @@ def test_as_of_sees_no_later_event(events: Path, judged: Path, tmp_path: Path) -
 
 
 def test_refused_payloads_are_told_by_line(tmp_path: Path) -> None:
-    good = {
-        "ts_ms": END_MS,
-        "kind": "purchase",
-        "customer_id": "c",
-        "event_id": "1",
-        "amount_cents": 5,
-        "version": 1,
-    }
+    good = {"version": 1, "ts_ms": END_MS, "kind": "purchase", "customer_id": "c", "event_id": "1"}
+    good["amount_cents"] = 5
     file, letters = tmp_path / "events.jsonl", tmp_path / "letters.jsonl"
     file.write_text("\n".join(["{nonsense", "", json.dumps(good), '{"kind": "no"}', json.dumps(good)]) + "\n")
     result = replayed(file, tmp_path / "out", "--dead-letters", letters)
