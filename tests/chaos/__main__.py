@@ -89,8 +89,9 @@ def run(
     moves, refusals = kills // 4, kills // 10
     faults = kills + zombies + broker_kills + moves + refusals
     plan = Plan(
-        kills, zombies, broker_kills, events, seed, rate or max(100.0, events / (SECONDS_A_FAULT * faults + 10)),
-        (min(2, workers), workers), brokers, refusals, moves, without or "",
+        kills=kills, zombies=zombies, broker_kills=broker_kills, refusals=refusals, moves=moves, seed=seed,
+        events=events, rate=rate or max(100.0, events / (SECONDS_A_FAULT * faults + 10)),
+        workers=(min(2, workers), workers), brokers=brokers, without=without or "",
     )  # fmt: skip
     click.echo(f"seed {seed}: {faults} faults, {events} events at {plan.rate:.0f} a second")
     result = lived(plan, keep)

@@ -196,7 +196,8 @@ class Crew:
             self.done["kills" if one.armed[1] == KILL else "refusals"] += 1
         elif one.armed is not None:
             self.owed.append(one.armed)
-        arming(self._folder, one.process.pid).unlink(missing_ok=True)
+        for file in (arming, ready):  # a later worker may get the same process id
+            file(self._folder, one.process.pid).unlink(missing_ok=True)
         asked = one.end_by is not None and code == -signal.SIGTERM  # before it had set up its signals
         if code not in {0, -signal.SIGKILL, *RESTARTED} and not asked:
             number = self._deployment.workers.index(one.process)

@@ -1,6 +1,7 @@
 """``whaleline worker`` with failpoints, and without a safeguard where CHAOS_WITHOUT names one. For chaos alone."""
 
 import asyncio
+import atexit
 import gc
 import os
 import signal
@@ -21,13 +22,19 @@ def tell(*_: Any) -> None:
     sys.stderr.flush()
 
 
+def listen(folder: Path) -> None:
+    """Answer ``TELL`` from now on, and never die of it, not even when Python gives its handlers back."""
+    signal.signal(TELL, tell)
+    atexit.register(signal.signal, TELL, signal.SIG_IGN)
+    ready(folder, os.getpid()).touch()
+
+
 if __name__ == "__main__":
     left_out = os.environ.get("CHAOS_WITHOUT")
     if left_out:
         WITHOUT[left_out][0]()
     folder = Path(os.environ["CHAOS_FOLDER"])
     install(folder)
-    signal.signal(TELL, tell)
-    ready(folder, os.getpid()).touch()
+    listen(folder)
     sys.argv[1:] = ["worker"]
     main()

@@ -55,11 +55,11 @@ class Plan:
     brokers: int = 1
     refusals: int = 0
     moves: int = 0
-    naps: int = 0
     without: str = ""
     only: tuple[tuple[str, str], ...] = ()
     pauses_s: tuple[float, ...] = PAUSES_S
     jitter: float = 0.5
+    naps: int = 0
 
     def acts(self, rng: random.Random) -> list[Act]:
         """Everything that is going to happen, shuffled."""

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from tests.chaos.__main__ import control
+from tests.chaos.__main__ import control, main
 from tests.chaos.failpoints import GAP, POINTS
 from tests.chaos.planted import WITHOUT
 from tests.chaos.report import figures
@@ -49,6 +50,24 @@ def test_one_seed_draws_the_same_faults(seed: int) -> None:
     assert acts != plan.acts(random.Random(seed + 1))
     assert len(acts) == 33
     assert {place for _, place, _ in acts if place} <= POINTS.keys()
+
+
+def test_the_command_makes_the_plan_it_tells_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counts that follow from the kills, the workers and brokers asked for, and what to do without."""
+    plans: list[Plan] = []
+
+    def lived(plan: Plan, keep: bool) -> Result:
+        plans.append(plan)
+        raise SystemExit
+
+    monkeypatch.setattr("tests.chaos.__main__.lived", lived)
+    command = ["run", "--kills", "20", "--seed", "7", "--workers", "3", "--brokers", "2", "--without", "marks"]
+    said = CliRunner().invoke(main, command).output
+    (plan,) = plans
+    assert said == f"seed 7: 33 faults, 100000 events at {plan.rate:.0f} a second\n"
+    assert len(plan.acts(random.Random(7))) == 33
+    asked = replace(Plan(20, 4, 2, 100_000, 7), workers=(2, 3), brokers=2, refusals=2, moves=5, without="marks")
+    assert replace(plan, rate=asked.rate) == asked
 
 
 def test_every_named_place_is_used_by_a_long_run() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,8 @@ from streams.config import Config
 from streams.pipeline import Pipeline, Record
 from tests.chaos import moves, overload, soak
 from tests.chaos.crew import Crew, Worker
+from tests.chaos.failpoints import TELL, ready
+from tests.chaos.launcher import listen
 from tests.chaos.memory import Samples, long_lives
 from tests.chaos.moves import Move, is_quick
 from tests.chaos.pauses import Pause, longest_s, pauses, quantile
@@ -133,6 +137,28 @@ def test_the_eldest_is_spared(tmp_path: Path) -> None:
     process: Any = None
     crew._workers = [Worker(process, float(at)) for at in range(3)]
     assert {one.begun for _ in range(50) if (one := crew.pick()) is not None} == {1.0, 2.0}
+
+
+def test_a_worker_that_ends_is_not_asked_what_it_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while Python ends, when the signal would kill, nor a later one of its process id too early."""
+    at_exit: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("atexit.register", lambda *what: at_exit.append(what))
+    had = signal.getsignal(TELL)
+    try:
+        listen(tmp_path)
+        assert ready(tmp_path, os.getpid()).exists()
+        for call, *with_these in at_exit:
+            call(*with_these)
+        assert signal.getsignal(TELL) is signal.SIG_IGN
+    finally:
+        signal.signal(TELL, had)
+    deployment: Any = SimpleNamespace(environment={"WHALELINE_SESSION_TIMEOUT_S": "6"})
+    crew, process = Crew(deployment, tmp_path, random.Random(1)), SimpleNamespace(pid=os.getpid(), poll=lambda: 70)
+    crew._workers = [Worker(process, 0.0)]  # type: ignore[arg-type]
+    crew.tend()
+    assert not ready(tmp_path, os.getpid()).exists()
 
 
 def test_events_out_of_their_sources_order_are_found() -> None:
