@@ -11,10 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kernels._jit import kernel
+from kernels.letters import HIGHS, LOWS, MASKS, byte, copy, little_endian, put
 
 Bytes = NDArray[np.uint8]
 
 WORD: Final = 8
+
+LOWEST: Final = np.array([0, *((mask & -mask).bit_length() - 1 for mask in range(1, 256))])
+"""Which bit of a mask is its lowest."""
+
+COUNT: Final = np.array([mask.bit_count() for mask in range(256)])
+RUN: Final = np.array([0, *((mask // (mask & -mask) + 1).bit_count() == 1 for mask in range(1, 256))], np.uint8)
+"""1 for a mask whose bits stand one beside the other: mostly they do, and then the bytes move all at once."""
+
+GATHER: Final = np.uint64(0x0102_0408_1020_4080)
+"""Times this, the lowest bits of eight bytes stand in the highest one."""
 
 
 @kernel
@@ -24,8 +35,19 @@ def most_bytes(words: int) -> int:
 
 
 @kernel
+def _mask_of(word: int) -> int:
+    """One bit a byte, for those that are not zero."""
+    eight = np.uint64(word)
+    here = ((((eight & LOWS) + LOWS) | eight) & HIGHS) >> np.uint64(7)
+    return int(np.int64((here * GATHER) >> np.uint64(56)))
+
+
+@kernel
 def encode(row: NDArray[np.uint64], blank: NDArray[np.uint64], out: Bytes, start: int) -> int:
-    """Write ``row`` (words,) at ``start`` of ``out``, which has room for ``most_bytes``; return where it ends."""
+    """Write ``row`` (words,) at ``start`` of ``out``, which has room for ``most_bytes``; return where it ends.
+
+    Up to seven bytes behind the end may be written too, where there is room.
+    """
     words = row.size
     at = start + (words + 7) // 8
     for place in range(start, at):
@@ -35,17 +57,24 @@ def encode(row: NDArray[np.uint64], blank: NDArray[np.uint64], out: Bytes, start
         if left == np.uint64(0):
             continue
         out[start + word // 8] |= np.uint8(1 << (word % 8))
-        mask, mask_at = 0, at
+        mask = _mask_of(left)
+        out[at] = np.uint8(mask)
         at += 1
-        for byte in range(WORD):
-            here = np.uint8(left & np.uint64(0xFF))
-            left >>= np.uint64(8)
-            if here != 0:
-                mask |= 1 << byte
-                out[at] = here
+        if RUN[mask] != 0 and at + WORD <= out.size:
+            put(out, at, left >> np.uint64(WORD * LOWEST[mask]), WORD)
+            at += COUNT[mask]
+            continue
+        for place in range(WORD):
+            if (mask >> place) & 1 != 0:
+                out[at] = np.uint8((left >> np.uint64(WORD * place)) & np.uint64(0xFF))
                 at += 1
-        out[mask_at] = np.uint8(mask)
     return at
+
+
+@kernel
+def _any_zero(word: int) -> bool:
+    """Whether one of eight bytes is zero."""
+    return _mask_of(word) != 0xFF
 
 
 @kernel
@@ -59,24 +88,46 @@ def decode(buffer: Bytes, start: int, end: int, blank: NDArray[np.uint64], out: 
     if start < 0 or end > buffer.size or at > end:
         return False
     for bit in range(words, (words + 7) // 8 * 8):
-        if (int(buffer[start + bit // 8]) >> (bit % 8)) & 1:
+        if (byte(buffer, start + bit // 8) >> (bit % 8)) & 1:
             return False
     for word in range(words):
         out[word] = blank[word]
-        if (int(buffer[start + word // 8]) >> (word % 8)) & 1 == 0:
-            continue
-        if at >= end or buffer[at] == 0:
-            return False
-        mask = int(buffer[at])
-        at += 1
-        for byte in range(WORD):
-            if (mask >> byte) & 1 == 0:
-                continue
-            if at >= end or buffer[at] == 0:
+    for place in range((words + 7) // 8):
+        bits = byte(buffer, start + place)
+        while bits != 0:
+            word = 8 * place + LOWEST[bits]
+            bits &= bits - 1
+            if at >= end:
                 return False
-            out[word] ^= np.uint64(buffer[at]) << np.uint64(8 * byte)
+            mask = byte(buffer, at)
             at += 1
+            count = COUNT[mask]
+            if count == 0 or at + count > end:
+                return False
+            if RUN[mask] != 0 and at + WORD <= buffer.size:
+                found = little_endian(buffer, at, WORD) & MASKS[count]
+                if _any_zero(found | ~MASKS[count]):
+                    return False
+                out[word] ^= found << np.uint64(WORD * LOWEST[mask])
+                at += count
+            elif not _scattered(buffer, at, mask, out, word):
+                return False
+            else:
+                at += count
     return at == end
+
+
+@kernel
+def _scattered(buffer: Bytes, at: int, mask: int, out: NDArray[np.uint64], word: int) -> bool:
+    """Take the bytes of a mask one by one into a word; False where one is zero."""
+    for place in range(WORD):
+        if (mask >> place) & 1 == 0:
+            continue
+        if buffer[at] == 0:
+            return False
+        out[word] ^= np.uint64(buffer[at]) << np.uint64(WORD * place)
+        at += 1
+    return True
 
 
 @kernel
@@ -90,8 +141,6 @@ def encode_rows(
     """
     at = 0
     for i in range(slots.size):
-        for byte in range(head.size):
-            out[at] = head[byte]
-            at += 1
-        at = encode(rows[slots[i]], blank, out, at)
+        copy(head, 0, out, at, head.size)
+        at = encode(rows[slots[i]], blank, out, at + head.size)
         ends[i] = at

@@ -25,9 +25,10 @@ from streams.exits import SENTENCES, Exit, stop_now
 from streams.figures import EVERY_S, Figures, ready_to_work
 from streams.health import Health
 from streams.ingest import Ingest
-from streams.judge import Customers, Judge
+from streams.judge import Judge
 from streams.logs import set_up_logging
 from streams.metrics import Metrics
+from streams.owned import Customers
 from streams.rights import missing, rights, shadow_rights
 from streams.secret import load_key
 from streams.topics import TIMEOUT_S, BrokerUnreachable, TopicError, TopicInfo, check, connected, describe

@@ -127,6 +127,7 @@ RULES: dict[str, Rule] = {
     "publish_interval_ms": _whole(5, 60_000),
     "publish_interval_lag_ms": _whole(5, 60_000),
     "session_timeout_s": _whole(2, 300),
+    "standby": _switch(),
     "instance_id": _text(r"[A-Za-z0-9._-]{0,100}", "at most 100 letters, digits, '.', '_' or '-'"),
     "grace_ms": _whole(0, 86_400_000),
     "linger_ms": _whole(0, 1_000),
@@ -169,6 +170,7 @@ class Config:
     publish_interval_ms: int = 100
     publish_interval_lag_ms: int = 1_000
     session_timeout_s: int = 10
+    standby: bool = False
     instance_id: str = ""
     grace_ms: int = 5_000
     linger_ms: int = 5

@@ -9,9 +9,8 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,6 @@ from aiokafka.errors import IllegalStateError
 from faust.types import TP
 
 from schemas.alerts import DeadLetter, Incident
-from schemas.insights import Insight
 from schemas.policy import Policy
 from streams import shadow
 from streams.accepted import LostRecords, Span, begin, remedy
@@ -31,9 +29,11 @@ from streams.markers import MarkersError
 from streams.metrics import Metrics
 from streams.outbox import Fenced, NotPublished, Outbox, Publication
 from streams.outcome import Outcome, hold_records, newest
+from streams.owned import Customers, Owned
 from streams.pipeline import HoleError, Pipeline, Record, RestoreError, under
 from streams.record import is_newer
-from streams.restore import BadRecord, LetGo, RestoreStuck, restore
+from streams.restore import Awaited, BadRecord, LetGo, RestoreStuck, restore
+from streams.standby import Standby
 from streams.transport import Chunk, Consumer, Standing
 
 log = logging.getLogger("whaleline")
@@ -46,45 +46,6 @@ TURN_S = 0.05
 """After judging for so long the event loop gets its turn, so that heartbeats and writes go on."""
 
 LOG_APPEND_TIME = 1
-
-
-class Owned:
-    """One ledger partition of ours: its judge, its outbox and what it has still to say."""
-
-    def __init__(self, pipeline: Pipeline, outbox: Outbox) -> None:
-        self.pipeline = pipeline
-        self.outbox = outbox
-        self.ready = False
-        self.unsaid: list[Outcome] = []
-        self.insights: dict[bytes, Insight] = {}
-        self.warned: set[str] = set()
-        self.lock = asyncio.Lock()
-        self.urgent = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
-        self.opened = False
-        self.waiting_since = monotonic_s()
-
-
-class Customers(Mapping[str, Any]):
-    """The customers of all partitions this worker owns, read only; the face of a Faust table."""
-
-    def __init__(self, owned: Mapping[int, Owned]) -> None:
-        self._owned = owned
-
-    def _parts(self) -> list[Mapping[str, Any]]:
-        return [one.pipeline.customers() for _, one in sorted(self._owned.items()) if one.opened]
-
-    def __getitem__(self, customer: str) -> Any:
-        for part in self._parts():
-            with contextlib.suppress(KeyError):
-                return part[customer]
-        raise KeyError(customer)
-
-    def __iter__(self) -> Iterator[str]:
-        return chain.from_iterable(self._parts())
-
-    def __len__(self) -> int:
-        return sum(map(len, self._parts()))
 
 
 class Judge:
@@ -104,6 +65,7 @@ class Judge:
         self._consumer: Consumer | None = None
         self._taking_over = asyncio.Semaphore(TAKING_OVER)
         self._publishing = asyncio.Semaphore(PUBLISHING)
+        self._standby = Standby(config, self._pipeline, metrics)
         self._assignment = 0
         self._away = True
         self.owned: dict[int, Owned] = {}
@@ -128,10 +90,12 @@ class Judge:
         for partition in sorted(mine):
             one = self.owned.get(partition)
             if one is None:
-                one = self.owned[partition] = Owned(self._pipeline(partition), self._outbox(partition))
+                one = Owned(self._pipeline(partition), self._outbox(partition), self._standby.take(partition))
+                self.owned[partition] = one
                 one.task = asyncio.create_task(self._live(partition, one), name=f"whaleline-judge-{partition}")
             elif one.opened:
                 await self._begin(partition, one)
+        self._standby.follow(set(range(self._config.ledger_partitions)) - mine)
 
     def _pipeline(self, partition: int) -> Pipeline:
         config = self._config
@@ -149,6 +113,8 @@ class Judge:
         if one.task is not None:
             one.task.cancel()
             await asyncio.wait({one.task})
+        if one.follower is not None:
+            await one.follower.leave()
         self.metrics.restored(partition, None)
         await one.outbox.close()
 
@@ -164,6 +130,7 @@ class Judge:
     async def finish(self) -> None:
         """Publish for the last time and leave."""
         await self.give_up()
+        await self._standby.close()
         for partition in list(self.owned):
             await self._disown(partition)
 
@@ -189,6 +156,8 @@ class Judge:
         """Fence whoever judged here before, then read back everything they published."""
         begun, config, nonce = monotonic_s(), self._config, secrets.token_bytes(16)
         try:
+            if one.follower is not None:
+                one.follower.until.nonce = nonce
             await one.outbox.open(nonce)
             count = await self._restore(partition, one, nonce)
             if self._policy is not None:
@@ -222,11 +191,15 @@ class Judge:
         )
 
     async def _restore(self, partition: int, one: Owned, nonce: bytes) -> int:
+        follower, one.follower = one.follower, None
+        if follower is not None and (count := await follower.caught_up()) is not None:
+            one.pipeline = follower.pipeline
+            return count
         return await restore(
             aiokafka_of(self._config),
             self._config.topics.customers,
             partition,
-            nonce,
+            Awaited(nonce),
             one.pipeline,
             check_crcs=not self._config.embedded_broker,
             let_go=self._config.accepted(),

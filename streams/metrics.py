@@ -90,6 +90,9 @@ class Metrics:
         self.restore_eta = gauge(
             "restore_eta_seconds", "How long restoring a partition will go on at its pace.", "partition"
         )
+        self.standby_left = gauge(
+            "standby_left_records", "Changelog offsets still to read of a partition being followed.", "partition"
+        )
 
     def _of_the_judgement(self) -> None:
         counter, gauge = self._counter, self._gauge
@@ -159,6 +162,14 @@ class Metrics:
         for gauge in (self.restore_left, self.restore_eta):
             with suppress(KeyError):
                 gauge.remove(str(partition))
+
+    def standing_by(self, partition: int, left: int | None) -> None:
+        """Tell how far behind a followed partition is; None: it is not followed any more."""
+        if left is not None:
+            self.standby_left.labels(str(partition)).set(left)
+            return
+        with suppress(KeyError):
+            self.standby_left.remove(str(partition))
 
     def lost(self, span: Span) -> None:
         """Count and tell what is passed over because a person let it go."""

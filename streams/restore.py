@@ -7,6 +7,7 @@ in front of it is all there is, and everything in front of it has been decided (
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import aiokafka
@@ -29,8 +30,15 @@ STUCK_S = 60.0
 TELL_EVERY_S = 1.0
 LOG_EVERY_S = 5.0
 FETCH_WAIT_MS = 20
+FOLLOWING_WAIT_MS = 500
 FETCH_BYTES = 2 * MAX_RECORD_BYTES
 UNREADABLE = (LookupError, TypeError, ValueError, msgpack.UnpackException)
+ASLEEP_S = 600.0
+"""Who slept for so long may have missed what compaction has taken away since (``delete.retention.ms``: a day)."""
+
+FOLLOWING_S = 0.01
+"""After a handful, where nobody waits: the judges of this process come first."""
+
 RECORDS = 2_000
 """Records handed over at once; between two handfuls the event loop gets its turn."""
 
@@ -55,6 +63,13 @@ class LetGo(NamedTuple):
     value: bytes | None
 
 
+@dataclass(slots=True)
+class Awaited:
+    """The nonce at which a read ends; None as long as nobody takes the partition over."""
+
+    nonce: bytes | None = None
+
+
 class Restored(Protocol):
     """What takes the records: a pipeline."""
 
@@ -75,7 +90,7 @@ async def restore(
     kafka: Mapping[str, Any],
     topic: str,
     partition: int,
-    nonce: bytes,
+    until: Awaited,
     into: Restored,
     *,
     stuck_s: float = STUCK_S,
@@ -86,6 +101,7 @@ async def restore(
 ) -> int:
     """Give every committed record before the nonce to ``into``, in log order; return how many.
 
+    While ``until`` has no nonce this follows whoever writes, with less haste.
     ``kafka`` says where the brokers are, as ``streams.connection.aiokafka_of`` does.
     Raises ``RestoreStuck`` if nothing arrives for ``stuck_s`` seconds, and ``BadRecord`` for a record that
     ``into`` cannot take: a restore that skips a record is no restore, unless a person has ``let_go`` exactly that
@@ -97,20 +113,20 @@ async def restore(
         **kafka,
         isolation_level="read_committed",
         enable_auto_commit=False,
-        auto_offset_reset="earliest",
+        auto_offset_reset="none",  # rows of a topic made anew must not come on top of those of the old one
         max_partition_fetch_bytes=FETCH_BYTES,
-        fetch_max_wait_ms=FETCH_WAIT_MS,
+        fetch_max_wait_ms=FETCH_WAIT_MS if until.nonce is not None else FOLLOWING_WAIT_MS,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         check_crcs=check_crcs,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         keep_whole(consumer, {topic})
         place = aiokafka.TopicPartition(topic, partition)
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
         spans = [one for one in let_go if (one.topic, one.partition) == (topic, partition)]
-        count = await _read(consumer, place, nonce, into, stuck_s, tell, spans, aside)
+        count = await _read(consumer, place, until, into, stuck_s, tell, spans, aside)
     finally:
         await consumer.stop()
     into.restored(True)
@@ -120,7 +136,7 @@ async def restore(
 async def _read(
     consumer: Any,
     place: Any,
-    nonce: bytes,
+    until: Awaited,
     into: Restored,
     stuck_s: float,
     tell: Callable[[int, float], None],
@@ -128,30 +144,34 @@ async def _read(
     aside: Callable[[LetGo], None],
 ) -> int:
     count = 0
-    begun = heard = told = logged = monotonic_s()
+    begun = heard = told = logged = now = monotonic_s()
     first: int | None = None
     while True:
         found = await consumer.getmany(place, timeout_ms=1_000, max_records=RECORDS)
-        now = monotonic_s()
+        before, now = now, monotonic_s()
+        if now - before > ASLEEP_S:
+            raise RestoreStuck(f"{place.topic}/{place.partition} was not read for {now - before:.0f} s")
         for sheaf in _sheaves(found.get(place, ())):
             heard = now
             if first is None:
                 first = int(sheaf.offsets[0])
-            taken, ended = _take(sheaf, nonce, into, let_go, aside)
+            taken, ended = _take(sheaf, until.nonce, into, let_go, aside)
             count += taken
             if ended:
                 return count
+        if until.nonce is None:
+            heard = now
         if now - heard > stuck_s:
             raise RestoreStuck(f"{place.topic}/{place.partition} stands still after {count} records")
-        if first is not None and now - told >= TELL_EVERY_S:
-            told = now
-            done, left = _progress(first, consumer.highwater(place), await consumer.position(place))
+        if now - told >= TELL_EVERY_S:
+            told, at = now, await consumer.position(place)
+            done, left = _progress(at if first is None else first, consumer.highwater(place), at)
             eta_s = left * (now - begun) / done if done else 0.0
             tell(left, eta_s)
-            if now - logged >= LOG_EVERY_S:
+            if until.nonce is not None and now - logged >= LOG_EVERY_S:
                 logged = now
                 _log(place, done, left, eta_s)
-        await asyncio.sleep(0)
+        await asyncio.sleep(FOLLOWING_S if until.nonce is None and found else 0)
 
 
 def _sheaves(records: Sequence[Any]) -> list[Sheaf]:
@@ -163,7 +183,7 @@ def _sheaves(records: Sequence[Any]) -> list[Sheaf]:
 
 def _take(
     sheaf: Sheaf,
-    nonce: bytes,
+    nonce: bytes | None,
     into: Restored,
     let_go: Sequence[Span] = (),
     aside: Callable[[LetGo], None] = lambda one: None,

@@ -33,6 +33,14 @@ WORKER = {
     "peak_rss_mb": ("memory at most", "MB", 0),
     "rss_after_restart_mb": ("memory after the restart", "MB", 0),
 }
+BASE = {
+    "rss_bytes_a_customer": ("memory a customer, all of the worker counted", "bytes", 0),
+    "restored_s": ("from the assignment until all of them are there", "s", 1),
+    "restored_records_per_s": ("changelog records restored", "a second", 0),
+    "restart_to_ready_s": ("from the process's start until it judges", "s", 1),
+    "planned_takeover_s": ("from SIGTERM until one that stood by judges everything", "s", 2),
+    "eps": ("events of 90 days judged, one and a half a customer", "a second", 0),
+}
 ENGINES = {
     "whaleline": "whaleline: its whole judgement, with ledger and transactions",
     "flink": "Flink 2.1: the small job, state on the heap, chained, warm",
@@ -68,6 +76,19 @@ def worker(held: dict[str, Any]) -> str:
     return "\n".join([f"| {title} | median | least and greatest |", "|---|---|---|", *rows])
 
 
+def bases(held: dict[str, Any]) -> str:
+    """Bases of several sizes side by side."""
+    sizes = sorted(held, key=int)
+    rows = [
+        " | ".join(
+            [f"| {words}", *(f"{_number(held[size][name]['median'], digits)} {unit}" for size in sizes), ""]
+        )
+        for name, (words, unit, digits) in BASE.items()
+    ]
+    title = " | ".join(["| ", *(f"{int(size):,} customers" for size in sizes), ""])
+    return "\n".join([title.rstrip(), "|---" * (1 + len(sizes)) + "|", *(row.rstrip() for row in rows)])
+
+
 def latency(held: dict[str, Any]) -> str:
     """From a producer's send to a reader of committed alerts."""
     rows = [
@@ -95,7 +116,7 @@ def peers(held: dict[str, Any]) -> str:
     return "\n".join([f"| {title} | events a second | until committed | memory |", "|---" * 4 + "|", *rows])
 
 
-TABLES = {"core": core, "worker": worker, "latency": latency, "peers": peers}
+TABLES = {"core": core, "worker": worker, "bases": bases, "latency": latency, "peers": peers}
 
 
 def written(page: str, held: dict[str, Any]) -> str:

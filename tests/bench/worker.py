@@ -17,6 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ class Bench:
     def start(self) -> float:
         """Start the worker; when it was started."""
         begun = time.perf_counter()
-        self.worker = self.deployment.start()
+        self.worker = self.deployment.start(WHALELINE_METRICS_PORT=str(self.port))
         pinned(self.worker.pid, 1)
         assert self.kafka.pid is not None
         pinned(self.kafka.pid, 0)
@@ -86,7 +87,14 @@ class Bench:
         self.worker.terminate()
         self.worker.wait(60)
 
-    def _get(self, path: str) -> str:
+    def another(self) -> "Bench":
+        """A second worker of the same deployment; it is not started."""
+        one = copy(self)
+        one.port, one.worker = free_port(), None
+        return one
+
+    def page(self, path: str) -> str:
+        """What the worker answers there; nothing if it does not."""
         with (
             suppress(OSError),
             urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer,
@@ -96,7 +104,7 @@ class Bench:
 
     def metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
-        found = re.findall(rf"^{name}(?:\{{[^}}]*\}})? ([0-9.e+-]+)$", self._get("/metrics"), re.MULTILINE)
+        found = re.findall(rf"^{name}(?:\{{[^}}]*\}})? ([0-9.e+-]+)$", self.page("/metrics"), re.MULTILINE)
         return sum(map(float, found))
 
     def until(self, what: str, holds: Any) -> float:
@@ -159,9 +167,9 @@ def produce(one: Bench, count: int, customers: int, *, everyone: bool = False) -
     producer.flush(120)
 
 
-def worked_off(one: Bench, count: int, customers: int) -> dict[str, float]:
+def worked_off(one: Bench, count: int, customers: int, *, everyone: bool = False) -> dict[str, float]:
     """A backlog of 90 days worked off: judged, and committed. The worker goes on."""
-    produce(one, count, customers)
+    produce(one, count, customers, everyone=everyone)
     started = one.start()
     first = one.until("begun", lambda: one.metric("whaleline_judged_events_total") > 0)
     before_s = one.cpu_s()
@@ -179,18 +187,58 @@ def throughput(kafka: Kafka, logs: Path, run: int, count: int, customers: int) -
     with bench(kafka, f"load{run}", logs, source_clock="wall") as one:
         found = worked_off(one, count, customers)
         one.stop()
-        started = one.start()
-        ready = one.until("ready again", lambda: "ok" in one._get("/readyz").lower())
-        found["restart_to_ready_s"] = ready - started
-        found["rss_after_restart_mb"] = one.rss_mb()
-        restored = [
-            (int(rows), float(seconds))
-            for rows, seconds in re.findall(r"(\d+) records restored in ([0-9.]+) s", one.deployment.log())
-        ][-PARTITIONS:]
-        found["restored_records"] = sum(rows for rows, _ in restored)
-        found["restored_records_per_s"] = found["restored_records"] / max(seconds for _, seconds in restored)
+        found |= started_again(one)
         one.stop()
         return found
+
+
+def started_again(one: Bench) -> dict[str, float]:
+    """A new process takes up the state that another has left."""
+    started = one.start()
+    ready = one.until("ready again", lambda: "ok" in one.page("/readyz").lower())
+    restored = [
+        (int(rows), float(seconds))
+        for rows, seconds in re.findall(r"(\d+) records restored in ([0-9.]+) s", one.deployment.log())
+    ][-PARTITIONS:]
+    records, longest_s = sum(rows for rows, _ in restored), max(seconds for _, seconds in restored)
+    return {
+        "restart_to_ready_s": ready - started,
+        "restored_s": longest_s,
+        "rss_after_restart_mb": one.rss_mb(),
+        "restored_records": records,
+        "restored_records_per_s": records / longest_s,
+    }
+
+
+def base(kafka: Kafka, logs: Path, run: int, customers: int) -> dict[str, float]:
+    """A base of so many customers: its memory, a restart, and a planned takeover by a worker that stood by."""
+    with bench(kafka, f"base{run}-{customers}", logs, source_clock="wall", standby="true") as one:
+        count = customers + customers // 2
+        found = worked_off(one, count, customers, everyone=True)
+        found["customers"] = one.metric("whaleline_customers")
+        one.stop()
+        found |= started_again(one)
+        found["rss_bytes_a_customer"] = found["rss_after_restart_mb"] * 2**20 / customers
+        other = one.another()
+        other.start()
+        half = PARTITIONS // 2
+        other.until("half of it is judged there", lambda: other.metric("whaleline_partitions_ready") == half)
+        other.until("followed", lambda: followed(other) == half)
+        gone = time.perf_counter()
+        one.worker.terminate()  # type: ignore[union-attr]
+        ready = other.until(
+            "all of it is judged there", lambda: other.metric("whaleline_partitions_ready") == PARTITIONS
+        )
+        found["planned_takeover_s"] = ready - gone
+        one.worker.wait(60)  # type: ignore[union-attr]
+        other.stop()
+        return found
+
+
+def followed(one: Bench) -> int:
+    """How many partitions a worker follows to their end."""
+    left = re.findall(r"^whaleline_standby_left_records\{[^}]*\} ([0-9.e+]+)$", one.page("/metrics"), re.MULTILINE)
+    return sum(float(each) == 0 for each in left)
 
 
 def latency(kafka: Kafka, logs: Path, run: int, rate: int, seconds: float) -> dict[str, float]:
@@ -200,7 +248,7 @@ def latency(kafka: Kafka, logs: Path, run: int, rate: int, seconds: float) -> di
     name = f"lat{run}-{rate}"
     with bench(kafka, name, logs, source_clock="wall", policy=str(policy)) as one:
         one.start()
-        one.until("ready", lambda: "ok" in one._get("/readyz").lower())
+        one.until("ready", lambda: "ok" in one.page("/readyz").lower())
         sender = subprocess.Popen(
             [sys.executable, "-m", "tests.bench.pace", kafka.bootstrap, f"{name}-",
              str(rate), str(seconds)],
@@ -241,6 +289,7 @@ def main() -> None:
         "--rates", default="2000,20000", help="events a second to measure the delay at; empty for none"
     )
     asked.add_argument("--seconds", type=float, default=20.0, help="how long each rate goes on")
+    asked.add_argument("--base", default="", help="bases of so many customers: memory, restart, takeover")
     said = asked.parse_args()
     with Kafka() as kafka, tempfile.TemporaryDirectory(prefix="whaleline-bench-") as home:
         logs = Path(home)
@@ -251,6 +300,13 @@ def main() -> None:
                 print(json.dumps({name: round(value, 1) for name, value in runs[-1].items()}), flush=True)
             show(f"A backlog of {said.events:,} events of {said.customers:,} customers", spread(runs))
             keep("worker", {"events": said.events, "customers": said.customers, **spread(runs)})
+        bases = {}
+        for customers in map(int, filter(None, said.base.split(","))):
+            runs = [base(kafka, logs, run, customers) for run in range(said.runs)]
+            bases[str(customers)] = spread(runs)
+            show(f"A base of {customers:,} customers", bases[str(customers)])
+        if bases:
+            keep("bases", bases)
         delays = {}
         for rate in map(int, filter(None, said.rates.split(","))):
             runs = [latency(kafka, logs, run, rate, said.seconds) for run in range(said.runs)]

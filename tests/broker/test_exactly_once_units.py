@@ -20,7 +20,7 @@ from schemas.waiting import Sheaf
 from streams import topics
 from streams.outbox import NONCE_KEY, Fenced, Outbox, Publication, transactional_id
 from streams.pipeline import Pipeline, Record, RestoreError, Snapshot
-from streams.restore import RestoreStuck, restore
+from streams.restore import Awaited, RestoreStuck, restore
 from streams.topics import TopicNames
 from tests.vectors import ALERT, INCIDENT
 
@@ -190,7 +190,7 @@ def test_whoever_opens_the_outbox_fences_the_one_before(play: Any) -> None:
         with pytest.raises(Fenced):
             await old.publish(Publication([(b"p", b"a zombie's position")]))
         heard = Heard()
-        await restore(stage.kafka, stage.names.customers, PARTITION, b"new", heard)
+        await restore(stage.kafka, stage.names.customers, PARTITION, Awaited(b"new"), heard)
         assert heard.records == [(b"p", b"old position")]
         assert heard.complete
 
@@ -207,7 +207,7 @@ def test_what_a_dead_worker_had_begun_is_never_seen(play: Any) -> None:
         await asyncio.wait_for(sent, 20)
         await stage.outbox(b"heir")
         heard = Heard()
-        assert await restore(stage.kafka, stage.names.customers, PARTITION, b"heir", heard) == 1
+        assert await restore(stage.kafka, stage.names.customers, PARTITION, Awaited(b"heir"), heard) == 1
         assert heard.records == [(b"p", b"committed")]
 
     play(story)
@@ -219,11 +219,11 @@ def test_a_restore_ends_at_its_nonce_and_at_no_other(play: Any) -> None:
         await outbox.publish(Publication([(b"cC1", b"1"), (b"p", b"2")]))
         again = await stage.outbox(b"second")
         heard = Heard()
-        assert await restore(stage.kafka, stage.names.customers, PARTITION, b"second", heard) == 2
+        assert await restore(stage.kafka, stage.names.customers, PARTITION, Awaited(b"second"), heard) == 2
         await again.publish(Publication([(b"cC2", b"3"), (b"p", b"4")]))
         await stage.outbox(b"third")
         heard = Heard()
-        await restore(stage.kafka, stage.names.customers, PARTITION, b"third", heard)
+        await restore(stage.kafka, stage.names.customers, PARTITION, Awaited(b"third"), heard)
         assert [value for _, value in heard.records] == [b"1", b"2", b"3", b"4"]
 
     play(story)
@@ -234,7 +234,9 @@ def test_a_restore_whose_end_never_comes_gives_up(play: Any) -> None:
         await stage.outbox(b"first")
         heard = Heard()
         with pytest.raises(RestoreStuck):
-            await restore(stage.kafka, stage.names.customers, PARTITION, b"unheard of", heard, stuck_s=1.0)
+            await restore(
+                stage.kafka, stage.names.customers, PARTITION, Awaited(b"unheard of"), heard, stuck_s=1.0
+            )
         assert heard.complete is None
 
     play(story)
@@ -247,7 +249,7 @@ def test_a_pipeline_comes_back_as_it_was(play: Any) -> None:
         await outbox.publish(Publication(snapshot.records))
         await stage.outbox(b"second")
         back = Pipeline("exactly", PARTITION, PARTITIONS)
-        await restore(stage.kafka, stage.names.customers, PARTITION, b"second", back)
+        await restore(stage.kafka, stage.names.customers, PARTITION, Awaited(b"second"), back)
         assert back.next_offset == pipeline.next_offset
         rows = {key: row.tobytes() for key, row in pipeline.settled_rows().items()}
         assert {key: row.tobytes() for key, row in back.settled_rows().items()} == rows
@@ -266,7 +268,7 @@ def test_half_a_publication_is_refused(play: Any) -> None:
         await stage.outbox(b"second")
         back = Pipeline("exactly", PARTITION, PARTITIONS)
         with pytest.raises(RestoreError):
-            await restore(stage.kafka, stage.names.customers, PARTITION, b"second", back)
+            await restore(stage.kafka, stage.names.customers, PARTITION, Awaited(b"second"), back)
 
     play(story)
 

@@ -21,6 +21,7 @@ from streams.ingest import Ingest
 from streams.judge import Judge
 from streams.memory import Recent
 from streams.outbox import Fenced, NotPublished, Outbox, Publication
+from streams.restore import Awaited, _sheaves, _take
 from tests.chaos.failpoints import FREEZE, GAP, KILL, REFUSE, visit
 
 IMPATIENT_MS = 30
@@ -45,16 +46,16 @@ def without_marks() -> None:
 def without_restore_order() -> None:
     """Rows are read before the predecessor is shut out, and to no proven end."""
 
-    async def read(consumer: Any, place: Any, nonce: bytes, into: Any, *_: Any) -> int:
+    async def read(consumer: Any, place: Any, until: Any, into: Any, *_: Any) -> int:
         count = 0
         while found := (await consumer.getmany(place, timeout_ms=IMPATIENT_MS)).get(place):
-            count += sum(streams.restore._take(sheaf, nonce, into)[0] for sheaf in streams.restore._sheaves(found))
+            count += sum(_take(sheaf, until.nonce, into)[0] for sheaf in _sheaves(found))
         return count
 
     async def take_over(self: Judge, partition: int, one: Any) -> None:
-        kafka, names, nonce = aiokafka_of(self._config), self._config.topics, b""
-        await streams.restore.restore(kafka, names.customers, partition, nonce, one.pipeline)
-        await one.outbox.open(nonce)
+        kafka, names = aiokafka_of(self._config), self._config.topics
+        await streams.restore.restore(kafka, names.customers, partition, Awaited(b""), one.pipeline)
+        await one.outbox.open(b"")
         one.opened = True
 
     streams.restore._read = read
