@@ -45,6 +45,7 @@ PUBLISHING = 8
 TURN_S = 0.05
 """After judging for so long the event loop gets its turn, so that heartbeats and writes go on."""
 
+LONG_PAST_MS = 60_000
 LOG_APPEND_TIME = 1
 
 
@@ -300,7 +301,8 @@ class Judge:
         one.insights.update((insight.key, insight) for insight in outcome.insights)
         if outcome.says_something:
             one.unsaid.append(outcome)
-            one.urgent.set()
+            if not self._works_off(one):
+                one.urgent.set()
 
     # ---------------------------------------------------------------- out
 
@@ -315,9 +317,13 @@ class Judge:
         return max(end.end - self.owned[partition].pipeline.next_offset, 0) if end is not None else 0
 
     def _interval_s(self, partition: int) -> float:
-        lagging = self.lag(partition) > 0
+        lagging = self.lag(partition) > 0 or self._works_off(self.owned[partition])
         config = self._config
         return (config.publish_interval_lag_ms if lagging else config.publish_interval_ms) / 1_000
+
+    def _works_off(self, one: Owned) -> bool:
+        """Whether what is judged here is long past, however fresh its ledger record is: nobody waits for it."""
+        return self._config.source_clock == "wall" and now_ms() - one.pipeline.passed_ms > LONG_PAST_MS
 
     async def _publish(self, partition: int, one: Owned) -> None:
         """Publish everything that is not yet published; nothing if nothing happened."""
