@@ -46,6 +46,8 @@ REBALANCE_TIMEOUT_S = 30.0
 COMMIT_EVERY_S = 1.0
 DESCRIBE_S = 60.0
 LOOK_FOR_TOPICS_S = 20.0
+READ_ALONG_S = 600.0
+"""After so long a worker that stands by joins the group, however much is left to read along."""
 
 
 class App(faust.App):
@@ -69,6 +71,17 @@ class App(faust.App):
     def whole_topics(self) -> frozenset[str]:
         """The source topics; the ledger's records are few and large, and their times are wanted."""
         return frozenset((self.config.topics.support_calls, self.config.topics.purchases))
+
+    async def on_start(self) -> None:
+        """Who stands by reads everything along before joining the group, and takes over at once then."""
+        await super().on_start()
+        if not self.config.standby or self.config.shadow_of is not None:
+            return
+        ledger, customers = self.config.topics.ledger, self.config.topics.customers
+        infos = await self._identities((ledger, customers))
+        self.judge.over(infos[ledger].topic_id, infos[customers].topic_id)
+        if (await self.wait(self.judge.stand_by(), timeout=READ_ALONG_S)).stopped:
+            await self.judge.finish()
 
     async def settle(self, consumer: Consumer, mine: set[TP]) -> None:
         """Set every partition's position and start or resume its work."""

@@ -66,7 +66,7 @@ class Judge:
         self._consumer: Consumer | None = None
         self._taking_over = asyncio.Semaphore(TAKING_OVER)
         self._publishing = asyncio.Semaphore(PUBLISHING)
-        self._standby = Standby(config, self._pipeline, metrics)
+        self.standby = Standby(config, self._pipeline, metrics)
         self._assignment = 0
         self._away = True
         self.owned: dict[int, Owned] = {}
@@ -79,9 +79,8 @@ class Judge:
 
         ``ledger`` and ``customers`` are the topics' UUIDs.
         """
-        if self._ledger not in (None, ledger):
-            stop_now(Exit.MISSING, f"Topic {self._topic} was deleted and made again while this worker judged it.")
-        self._consumer, self._ledger, self._customers = consumer, ledger, customers
+        self._consumer = consumer
+        self.over(ledger, customers)
         self._assignment += 1
         self._away = False
         for kept in self.owned.values():
@@ -91,12 +90,23 @@ class Judge:
         for partition in sorted(mine):
             one = self.owned.get(partition)
             if one is None:
-                one = Owned(self._pipeline(partition), self._outbox(partition), self._standby.take(partition))
+                one = Owned(self._pipeline(partition), self._outbox(partition), self.standby.take(partition))
                 self.owned[partition] = one
                 one.task = asyncio.create_task(self._live(partition, one), name=f"whaleline-judge-{partition}")
             elif one.opened:
                 await self._begin(partition, one)
-        self._standby.follow(set(range(self._config.ledger_partitions)) - mine)
+        self.standby.follow(set(range(self._config.ledger_partitions)) - mine)
+
+    def over(self, ledger: UUID, customers: UUID) -> None:
+        """It is these topics that are judged, and no other ones of the same names."""
+        if self._ledger not in (None, ledger):
+            stop_now(Exit.MISSING, f"Topic {self._topic} was deleted and made again while this worker judged it.")
+        self._ledger, self._customers = ledger, customers
+
+    async def stand_by(self) -> None:
+        """Read all partitions along, and wait until little is left to read; nothing where ``standby`` is off."""
+        self.standby.follow(range(self._config.ledger_partitions))
+        await self.standby.near()
 
     def _pipeline(self, partition: int) -> Pipeline:
         config = self._config
@@ -131,7 +141,7 @@ class Judge:
     async def finish(self) -> None:
         """Publish for the last time and leave."""
         await self.give_up()
-        await self._standby.close()
+        await self.standby.close()
         for partition in list(self.owned):
             await self._disown(partition)
 

@@ -19,13 +19,20 @@ log = logging.getLogger("whaleline")
 AGAIN_S = 60.0
 """After a failure."""
 
+NEAR = 1_000
+"""So many offsets are read in no time."""
+
 
 class Follower:
-    """Reads one partition along. Set ``until.nonce`` before it is committed, then await ``caught_up``."""
+    """Reads one partition along. Set ``until.nonce`` before it is committed, then await ``caught_up``.
+
+    ``near`` is set once it has read nearly all there is, or has failed.
+    """
 
     def __init__(self, partition: int, pipeline: Pipeline) -> None:
         self.partition, self.pipeline, self.until = partition, pipeline, Awaited()
         self.task: asyncio.Task[int] | None = None
+        self.near = asyncio.Event()
 
     async def caught_up(self) -> int | None:
         """How many records ``pipeline`` was restored from; None where that failed."""
@@ -68,6 +75,11 @@ class Standby:
             self._metrics.standing_by(partition, None)
         return one if one is not None and one.task is not None and not one.task.done() else None
 
+    async def near(self) -> None:
+        """Wait until nearly all has been read that there is."""
+        for one in list(self._followers.values()):
+            await one.near.wait()
+
     async def close(self) -> None:
         """Follow nobody any more."""
         self.follow(())
@@ -98,11 +110,14 @@ class Standby:
         )
 
     def _tell(self, one: Follower, left: int) -> None:
+        if left <= NEAR:
+            one.near.set()
         if self._followers.get(one.partition) is one:
             self._metrics.standing_by(one.partition, left)
 
     def _ended(self, one: Follower) -> None:
         """One that failed while nobody waited for it begins anew after a while."""
+        one.near.set()
         if self._followers.get(one.partition) is not one or one.task is None or one.task.cancelled():
             return
         error = one.task.exception()
