@@ -44,6 +44,9 @@ CHANNEL_CHUNKS = 16
 REQUEST_TIMEOUT_S = 40.0
 REBALANCE_TIMEOUT_S = 30.0
 COMMIT_EVERY_S = 1.0
+HEARTBEAT_S = 0.5
+"""By its next heartbeat a worker hears that another one has left or joined: until then nobody has its partitions."""
+
 DESCRIBE_S = 60.0
 LOOK_FOR_TOPICS_S = 20.0
 READ_ALONG_S = 600.0
@@ -192,7 +195,7 @@ def create_app(
         broker_commit_interval=COMMIT_EVERY_S,
         consumer_group_instance_id=config.instance_id or None,
         broker_session_timeout=config.session_timeout_s,
-        broker_heartbeat_interval=config.session_timeout_s / 4,
+        broker_heartbeat_interval=min(HEARTBEAT_S, config.session_timeout_s / 4),
         broker_rebalance_timeout=max(REBALANCE_TIMEOUT_S, config.session_timeout_s),
         broker_request_timeout=max(REQUEST_TIMEOUT_S, config.session_timeout_s + 10.0),
         stream_buffer_maxsize=CHANNEL_CHUNKS,
