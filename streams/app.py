@@ -45,7 +45,7 @@ REQUEST_TIMEOUT_S = 40.0
 REBALANCE_TIMEOUT_S = 30.0
 COMMIT_EVERY_S = 1.0
 HEARTBEAT_S = 0.5
-"""By its next heartbeat a worker hears that another one has left or joined: until then nobody has its partitions."""
+"""By its next heartbeat a worker hears that another has left or joined; nobody has those partitions until then."""
 
 DESCRIBE_S = 60.0
 LOOK_FOR_TOPICS_S = 20.0

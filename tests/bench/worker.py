@@ -234,7 +234,7 @@ def base(kafka: Kafka, logs: Path, run: int, customers: int) -> dict[str, float]
 
 
 def taken_over(one: Bench) -> int:
-    """How many partitions the worker that was started last has taken over, by its log: its gauges are a second old."""
+    """How many partitions the newest worker has taken over, by its log: its gauges are a second old."""
     return one.deployment.log_of(len(one.deployment.workers) - 1).count(" records restored in ")
 
 
