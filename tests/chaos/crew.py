@@ -68,8 +68,12 @@ class Crew:
         *,
         ports: bool = False,
         spares: bool = False,
+        standby: float = 0.0,
     ) -> None:
-        """With ``ports`` each worker answers on one of its own; with ``spares`` the eldest is not harmed."""
+        """With ``ports`` each worker answers on one of its own; with ``spares`` the eldest is not harmed.
+
+        A share of ``standby`` of the workers stand by.
+        """
         self.wanted = 0
         self.exits: Counter[int] = Counter()
         self.done: Counter[str] = Counter()
@@ -77,7 +81,7 @@ class Crew:
         self.complaints: list[str] = []
         self.owed: list[tuple[str, str]] = []
         self._deployment, self._folder, self._rng = deployment, folder, rng
-        self._ports, self._spares = ports, spares
+        self._ports, self._spares, self._standby = ports, spares, standby
         self._environment = {"CHAOS_FOLDER": str(folder), **({"CHAOS_WITHOUT": without} if without else {})}
         self._session_s = float(deployment.environment["WHALELINE_SESSION_TIMEOUT_S"])
         self._workers: list[Worker] = []
@@ -159,9 +163,10 @@ class Crew:
         for at in [at for at in self._start_at if at <= now]:
             self._start_at.remove(at)
             port = free_port() if self._ports else 0
-            process = self._deployment.start(
-                LAUNCHER, **self._environment, **({"WHALELINE_METRICS_PORT": str(port)} if port else {})
-            )
+            own = {"WHALELINE_METRICS_PORT": str(port)} if port else {}
+            if self._rng.random() < self._standby:
+                own["WHALELINE_STANDBY"] = "true"
+            process = self._deployment.start(LAUNCHER, **self._environment, **own)
             self._workers.append(Worker(process, now, port))
 
     def _attend(self, one: Worker, now: float) -> None:

@@ -34,6 +34,9 @@ RETURNS = 3
 PAUSES_S = (0.3, 1.5, 3.0, 5.0, 8.0)
 """Before the next fault; each may be shorter or longer by a plan's jitter, which is a share of it."""
 
+STAND_BY = 0.5
+"""The share of workers that read along what the others publish."""
+
 AT_A_PLACE = 0.5
 """The share of kills and zombies that happen at a named place instead of at any moment."""
 
@@ -138,7 +141,8 @@ class Run:
         return {"replication": str(min(3, self.plan.brokers)), "erasure_key": str(key)}
 
     def _crew_of(self, deployment: Deployment) -> Crew:
-        return Crew(deployment, self._place, self._rng, self.plan.without)
+        standby = 0.0 if self.plan.without else STAND_BY
+        return Crew(deployment, self._place, self._rng, self.plan.without, standby=standby)
 
     def _through(self, deployment: Deployment) -> None:
         feed = Feed(deployment, self.plan.seed, self.plan.events, self.plan.rate)
