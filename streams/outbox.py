@@ -5,7 +5,7 @@ Kafka transaction. Opening the outbox fences whoever had it before: from then on
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,7 @@ TRANSACTION_TIMEOUT_MS = 60_000
 """Requests end before a publication, a publication before the broker gives its transaction up."""
 
 BATCH_BYTES = 900_000
+NO_HEADERS: list[tuple[str, bytes]] = []
 Sent = tuple[bytes, bytes | None, list[tuple[str, bytes]]]
 """A record as it is sent: key, value (None: the key is gone), headers."""
 
@@ -134,19 +135,19 @@ class Outbox:
         ]
         heard += await self._send_batches(topics.alerts, _said(what.alerts))
         heard += await self._send_batches(topics.alerts_held, _said(what.held))
-        heard += await self._send_batches(topics.holds, [(*one, []) for one in what.holds])
+        heard += await self._send_batches(topics.holds, _bare(what.holds))
         told = ((one.incident_id, one.to_msgpack()) for one in what.incidents)
         heard += await self._send_batches(topics.incidents, _latest(told))
         erased = ((one.marker, one.to_json()) for one in what.receipts)
         heard += await self._send_batches(topics.erasures, _latest(erased))
         for topic in what.rolls:
             heard += await self._send_batches(topic, [(ROLL_KEY, None, [])])
-        heard += await self._send_batches(topics.insights, [(*one, []) for one in what.insights])
-        heard += await self._send_batches(topics.customers, [(*one, []) for one in what.records])
+        heard += await self._send_batches(topics.insights, _bare(what.insights))
+        heard += await self._send_batches(topics.customers, _bare(what.records))
         await asyncio.gather(*heard)
         await producer.commit_transaction()
 
-    async def _send_batches(self, topic: str, records: Sequence[Sent]) -> list[Any]:
+    async def _send_batches(self, topic: str, records: Iterable[Sent]) -> list[Any]:
         """Hand records over in whole batches, which costs a fraction of handing over each; keep their order."""
         heard: list[Any] = []
         builder, held = self._producer.create_batch(), 0
@@ -170,6 +171,11 @@ class Outbox:
 
 def _said(alerts: Iterable[Alert]) -> list[Sent]:
     return [(one.customer_id.encode(), one.to_msgpack(), [(ALERT_ID, one.alert_id.encode())]) for one in alerts]
+
+
+def _bare(records: Iterable[tuple[bytes, bytes | None]]) -> Iterator[Sent]:
+    """Without headers; one after the other, for there may be a hundred thousand rows."""
+    return ((key, value, NO_HEADERS) for key, value in records)
 
 
 def _latest(words: Iterable[tuple[str, bytes]]) -> list[Sent]:
