@@ -138,6 +138,16 @@ class App(faust.App):
         judged = {TP(ledger, at): one.next_offset for at, one in self.judge.ready().items()}
         return {**self.ingest.places(), **judged}
 
+    async def look_at_room(self) -> None:
+        """End before more customers than this worker may hold take its memory, as a feed of made-up ids would."""
+        held, most = len(self.customers), self.config.max_customers
+        if held > most:
+            stop_now(
+                Exit.CONFIGURATION,
+                f"This worker holds {held} customers, and max_customers is {most}: look at the ids that come in; "
+                "start more workers, or raise it where there is memory for more.",
+            )
+
     async def look_for_topics(self) -> None:
         """End if a topic is gone that is read: its reader would wait for ever, and time with it."""
         known = self._known
@@ -240,6 +250,7 @@ def _agents(app: App) -> None:
         app.figures.turn()
 
     app.timer(EVERY_S, name="whaleline-figures")(figures)
+    app.timer(EVERY_S, name="whaleline-room")(app.look_at_room)
     if not app.config.embedded_broker:
         app.timer(LOOK_FOR_TOPICS_S, name="whaleline-topics")(app.look_for_topics)
 

@@ -132,6 +132,7 @@ RULES: dict[str, Rule] = {
     "grace_ms": _whole(0, 86_400_000),
     "linger_ms": _whole(0, 1_000),
     "refused_percent": _whole(0, 100),
+    "max_customers": _whole(1, 1_000_000_000),
     "accept_lost": _spans(),
     "metrics_port": _whole(0, 65_535),
     "metrics_bind": _text(r"[0-9A-Za-z.:_-]{1,255}", "an address of this machine"),
@@ -175,6 +176,7 @@ class Config:
     grace_ms: int = 5_000
     linger_ms: int = 5
     refused_percent: int = 1
+    max_customers: int = 10_000_000
     accept_lost: str = ""
     metrics_port: int = 0
     metrics_bind: str = "127.0.0.1"

@@ -1,9 +1,11 @@
-"""A source that has gone wrong is not drained into the dead letters; a wrong clock is told."""
+"""A source that has gone wrong is not drained into the dead letters, nor into memory; a wrong clock is told."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.block import Source
+from streams.app import App
+from streams.config import Config
+from streams.exits import Exit
 from streams.flood import SPAN, Flood
 from streams.ingest import CLOCK_OFF_MS, clock_off_ms
 
@@ -62,3 +67,15 @@ def test_a_clock_is_off_by_what_lies_outside_the_question_and_its_answer(ours: i
 def test_a_broker_that_stamps_nothing_proves_nothing() -> None:
     assert clock_off_ms([SimpleNamespace(timestamp=-1, timestamp_type=0)], 5_000, 5_100) == 0
     assert clock_off_ms([], 5_000, 5_100) == 0
+
+
+@pytest.mark.parametrize(("held", "ends"), [(3, False), (4, True)])
+def test_more_customers_than_a_worker_may_hold_end_it(
+    held: int, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[tuple[Exit, str]] = []
+    monkeypatch.setattr("streams.app.stop_now", lambda *what: said.append(what))
+    worker: Any = SimpleNamespace(customers=range(held), config=Config(max_customers=3))
+    asyncio.run(App.look_at_room(worker))
+    assert [code for code, _ in said] == [Exit.CONFIGURATION] * ends
+    assert all("holds 4 customers, and max_customers is 3" in words for _, words in said)
