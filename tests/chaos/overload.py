@@ -122,10 +122,14 @@ class Faucet(threading.Thread):
             self.failed = error
 
     def _send(self) -> None:
-        events, until_ms, due = history(self._seed, MOST_EVENTS), START_MS, time.monotonic()
+        events, until_ms, due, promised_ms = history(self._seed, MOST_EVENTS), START_MS, time.monotonic(), 0
         while not self._over.is_set():
             rate, now = self.rate, time.monotonic()
             if not rate or due > now:
+                if not rate and promised_ms < until_ms:
+                    # A merge by time waits for what may still come: nothing does, for now.
+                    self._deployment.progress(until_ms)
+                    promised_ms = until_ms
                 self._over.wait(min(due - now, IDLE_S) if rate else IDLE_S)
                 due = due if rate else now
                 continue
