@@ -24,7 +24,7 @@ from streams.keeping import Keeping, keeping
 from streams.reading import reading
 from streams.retire import write
 from streams.secret import load_key
-from streams.topics import TopicError, describe
+from streams.topics import TopicError, agree
 
 OURS = ("ledger", "customers", "alerts", "alerts_held", "holds", "incidents", "insights", "desk_actions")
 """Roles of the topics in which a customer's id may stand, beside the dead letters and the producers' own."""
@@ -77,13 +77,7 @@ def ask(config: Config, customer_id: str, author: str, reason: str, **client: An
 
 
 def _partition(config: Config, customer_id: str, client: Mapping[str, Any]) -> int:
-    found = describe(config.broker, [config.topics.ledger], **client).get(config.topics.ledger)
-    if found is None or found.partitions != config.ledger_partitions:
-        there = "does not exist" if found is None else f"has {found.partitions} partitions"
-        raise TopicError(
-            f"topic {config.topics.ledger} {there} where the settings say {config.ledger_partitions}: "
-            "use the workers' settings"
-        )
+    agree(config.broker, config.topics.ledger, config.ledger_partitions, **client)
     return ledger_partition(customer_id, config.ledger_partitions)
 
 

@@ -29,7 +29,9 @@ from streams.keeping import Keeping, keeping
 from streams.pipeline import ROW_KEY
 from streams.reading import reading
 from streams.shelf import Shelf
+from streams.topics import agree
 
+ID = "customer_id"
 STEPS = 10
 """How many things are looked through, for who shows how far it is."""
 Progress = Callable[[int], None]
@@ -68,6 +70,7 @@ def look(config: Config, customer_id: str, progress: Progress = lambda steps: No
     ``progress`` hears 1 after each topic. The source topics are not read: they are their producers', and what was
     accepted from them stands in the ledger.
     """
+    agree(config.broker, config.topics.ledger, config.ledger_partitions, **client)
     held = Held(customer_id, ledger_partition(customer_id, config.ledger_partitions))
     held.keeping = keeping(config, **client)
     progress(1)
@@ -96,16 +99,29 @@ def look(config: Config, customer_id: str, progress: Progress = lambda steps: No
 
 
 def mentions(raw: bytes, customer_id: str) -> bool:
-    """Whether some bytes speak of this customer: as a field, or as a word within what is no event."""
+    """Whether some bytes speak of this customer: as a field at any depth, or as a word within what is no event."""
     for read in (json.loads, msgpack.unpackb):
         try:
             said = read(raw)
         except Exception:
             continue
         if isinstance(said, dict):
-            return customer_id in {one for one in said.values() if isinstance(one, str)}
+            return _names(said, customer_id)
     word = rb"(?<![A-Za-z0-9_-])" + re.escape(customer_id.encode()) + rb"(?![A-Za-z0-9_-])"
     return re.search(word, raw) is not None
+
+
+def _names(said: Any, customer_id: str, key: Any = None) -> bool:
+    """Whether a value that was sent under a key, or something in it, is this customer's id."""
+    if isinstance(said, dict):
+        return any(_names(one, customer_id, name) for name, one in said.items())
+    if isinstance(said, list):
+        return any(_names(one, customer_id, key) for one in said)
+    if isinstance(said, bytes):
+        return said == customer_id.encode()
+    # A number is an id where it is sent as one, which is why it was refused; elsewhere it is an amount.
+    sent_as_id = key in (ID, ID.encode()) and type(said) is int
+    return str(said) == customer_id if sent_as_id or isinstance(said, str) else False
 
 
 class _Customers:

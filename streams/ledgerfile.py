@@ -6,6 +6,7 @@ beside its name and renamed when complete, so a file with the final name is whol
 """
 
 import os
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,7 +46,8 @@ class Head:
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """Open ``path`` for writing so that it appears only when complete; nothing is left behind on an error."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Not by the process's number, which is the same at every start of a container: kill -9 leaves a draft behind.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     try:
         with draft.open("xb") as out:
             yield out

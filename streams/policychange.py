@@ -12,7 +12,7 @@ from streams.config import Config
 from streams.memory import Position
 from streams.reading import reading
 from streams.retire import write
-from streams.topics import TopicError
+from streams.topics import TopicError, agree
 
 LOOKS = (1_000, 100_000, None)
 """How far from the end of a changelog its last position is looked for, None from its beginning."""
@@ -70,6 +70,7 @@ def in_force(config: Config, **client: Any) -> Policy | None:
 
     Raises ``TopicError``.
     """
+    agree(config.broker, config.topics.ledger, config.ledger_partitions, **client)
     found = None
     for partition in range(config.ledger_partitions):
         toml = _last_policy(config, partition, client)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from aiokafka.errors import KafkaError
 from schemas.block import retire_entry
 from streams.config import Config
 from streams.connection import aiokafka_of
-from streams.topics import TopicError, describe
+from streams.topics import TopicError, agree, describe
 
 
 async def retire(
@@ -21,6 +22,8 @@ async def retire(
 
     Raises ``TopicError`` with one sentence for a topic nobody knows, a bad UUID or a broker that does not take it.
     """
+    agreed = partial(agree, config.broker, config.topics.ledger, config.ledger_partitions, **client)
+    await asyncio.to_thread(agreed)
     known = await _identity(config, topic, topic_id, client)
     await write(config, retire_entry(known, author, reason), range(config.ledger_partitions))
     return known

@@ -199,6 +199,14 @@ def describe(
         return _describe(admin, list(names))
 
 
+def agree(bootstrap: str, topic: str, partitions: int, timeout_s: float = TIMEOUT_S, **client: Any) -> None:
+    """Raise ``TopicError`` where a topic has other partitions than the settings say: some would be missed."""
+    found = describe(bootstrap, [topic], timeout_s, **client).get(topic)
+    if found is None or found.partitions != partitions:
+        there = "does not exist" if found is None else f"has {found.partitions} partitions"
+        raise TopicError(f"topic {topic} {there} where the settings say {partitions}: use the workers' settings")
+
+
 def reach(bootstrap: str, timeout_s: float = TIMEOUT_S, **client: Any) -> None:
     """Return if a broker answers and believes us; arguments and errors as in ``apply``."""
     _addresses(bootstrap, timeout_s, client)

@@ -9,7 +9,6 @@ from aiohttp import web
 
 from schemas.codes import Purpose
 from schemas.insights import InsightError
-from schemas.state import LayoutError
 from streams import prospects, whale
 from streams.clock import now_ms
 from streams.desk import action as actions
@@ -114,7 +113,7 @@ async def _customer(request: web.Request) -> web.Response:
     caller, desk = caller_of(request), request.app[DESK]
     customer_id = _customer_id(request)
     found = _told(desk, customer_id, caller)
-    if found["row"] is None and desk.board.standing(customer_id) is None:
+    if desk.board.standing(customer_id) is None and desk.row(customer_id) is None:
         raise Refused(404, "nobody has heard of this customer")
     return answer({"card": desk.view.card(customer_id, now_ms(), money=caller.sees_money), **found})
 
@@ -127,17 +126,14 @@ async def _timeline(request: web.Request) -> web.Response:
     lines = [{**one, "what": "event"} for one in row["heard"]]
     lines += [{**one, "what": "alert"} for one in found["alerts"]]
     lines += [{**one, "what": "action"} for one in found["actions"]]
-    if not lines:
+    if not lines and desk.row(customer_id) is None:
         raise Refused(404, "nobody has heard of this customer")
     return answer({"customer": customer_id, "lines": sorted(lines, key=lambda one: one["ts_ms"])})
 
 
 def _told(desk: Desk, customer_id: str, caller: Caller) -> dict[str, Any]:
     one = desk.board.standing(customer_id)
-    try:
-        row = desk.rows.row(customer_id)
-    except LayoutError as error:
-        raise Refused(503, str(error)) from error
+    row = desk.row(customer_id) if desk.rows.caught_up else None
     return {
         "customer": customer_id,
         "row": None if row is None else rows.told(row, desk.rows.names, caller.sees_money),
@@ -158,7 +154,7 @@ async def _may_contact(request: web.Request) -> web.Response:
     if purpose not in purposes:
         raise Refused(422, f"purpose must be one of {', '.join(purposes)}")
     customer_id = _customer_id(request)
-    row = desk.rows.row(customer_id)
+    row = desk.row(customer_id)
     if row is None:
         return answer({"customer": customer_id, "purpose": purpose, "allowed": True, "known": False,
                        "reasons": [], "since_ms": None})  # fmt: skip
@@ -182,9 +178,9 @@ async def _curve(request: web.Request) -> web.Response:
     desk, customer_id = request.app[DESK], request.query.get("customer")
     try:
         found = whale.whale_of_insights(desk.board.insights)
-        row = desk.rows.row(customer_id) if customer_id else None
+        row = desk.row(customer_id) if customer_id else None
         here = None if row is None else whale.what_if(desk.board.insights, row)
-    except (InsightError, LayoutError) as error:
+    except InsightError as error:
         raise Refused(503, str(error)) from error
     return answer(
         {
@@ -263,7 +259,7 @@ async def _holds(request: web.Request) -> web.Response:
     found = sorted(desk.board.holds.values(), key=lambda it: (-it.since_ms, it.customer_id))
     told = []
     for one in found[:limit]:
-        row = desk.rows.row(one.customer_id)
+        row = desk.row(one.customer_id) if desk.rows.caught_up else None
         broken = None if row is None else int(row["hold_violations"])
         told.append({**one.as_map(), "violations": broken, "say": cards.not_to_do(one)})
     return answer({"holds": told, "total": len(found)})
@@ -282,7 +278,7 @@ async def _act(request: web.Request) -> web.Response:
     """Take one action; the same action_id again gives the same answer and does nothing more."""
     caller, desk = caller_of(request), request.app[DESK]
     try:
-        body = json.loads(await request.text())
+        body = json.loads(await request.read())
     except (ValueError, RecursionError):
         raise Refused(400, "the body is not JSON") from None
     try:

@@ -18,7 +18,6 @@ from streams.config import Config
 from streams.connection import aiokafka_of
 from streams.desk.action import Action
 from streams.desk.board import READ, Board, Record
-from streams.intake import ledger_partition
 
 log = logging.getLogger("whaleline.desk")
 
@@ -136,10 +135,9 @@ class Writer:
         return await self._send(topic, action.to_msgpack(), secrets.token_bytes(KEY_BYTES), partition)
 
     async def event(self, fields: dict[str, Any]) -> None:
-        """Send an event of a customer to the support topic, as any producer does."""
+        """Send an event of a customer to the support topic by its key, as any producer does."""
         customer = str(fields["customer_id"])
-        partition = ledger_partition(customer, self._config.source_partitions)
-        await self._send(self._config.topics.support_calls, encode(fields), customer.encode(), partition)
+        await self._send(self._config.topics.support_calls, encode(fields), customer.encode(), None)
 
     async def entry(self, entry: bytes, partition: int) -> None:
         """Write a control entry into a ledger partition."""
@@ -150,7 +148,7 @@ class Writer:
         if self._producer is not None:
             await self._producer.stop()
 
-    async def _send(self, topic: str, value: bytes, key: bytes | None, partition: int) -> tuple[int, int]:
+    async def _send(self, topic: str, value: bytes, key: bytes | None, partition: int | None) -> tuple[int, int]:
         try:
             await self._open()
             sent = await self._producer.send_and_wait(topic, value, key=key, partition=partition)

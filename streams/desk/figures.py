@@ -11,7 +11,7 @@ from typing import Any
 from streams.desk import cards
 from streams.desk.labels import Label, of_standing, summed
 from streams.desk.ranking import Place
-from streams.desk.standing import CLOSES, Standing
+from streams.desk.standing import CLOSES, Heard, Standing
 from streams.desk.view import View
 
 MOST_WAITS = 10_000
@@ -50,8 +50,10 @@ class _Tally:
             if taken.refused or action.verb == "undo":
                 continue
             at = place_of.get(action.alert_id or "", -1)
-            if at > acknowledged and len(self.waits) < MOST_WAITS:
-                self.waits.append(max(0, action.ts_ms - one.heard[acknowledged + 1].at_ms))
+            if at > acknowledged:
+                since_ms = _waited_since_ms(one.heard[acknowledged + 1 : at + 1])
+                if since_ms is not None and len(self.waits) < MOST_WAITS:
+                    self.waits.append(max(0, action.ts_ms - since_ms))
                 acknowledged = at
             if action.verb in CLOSES:
                 self.closed += 1
@@ -75,6 +77,19 @@ class _Tally:
             "disagree_ppm": round(1e6 * self.disagreed / self.closed) if self.closed else None,
             "minutes_saved": self.minutes,
         }
+
+
+def _waited_since_ms(heard: Iterable[Heard]) -> int | None:
+    """Since when somebody waited, at the last of alerts that nobody had acknowledged; None where nobody did."""
+    up: set[str] = set()
+    since_ms = None
+    for one in heard:
+        if one.raises:
+            since_ms = one.at_ms if not up else since_ms
+            up.add(one.machine)
+        else:
+            up.discard(one.machine)
+    return since_ms if up else None
 
 
 def _minutes(one: Standing, at: int) -> Iterable[int]:

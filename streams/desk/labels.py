@@ -48,12 +48,14 @@ def of_board(board: Board) -> list[Label]:
 def of_standing(customer_id: str, one: Standing) -> Iterable[Label]:
     """The labels of one customer."""
     place = {heard.alert.alert_id: at for at, heard in enumerate(one.heard)}
+    said = [it.action for it in one.taken if it.action.verb in CLOSES and not it.refused]
+    closed = {place[action.alert_id or ""] for action in said}
     last: dict[str, Label] = {}
-    for taken in one.taken:
-        action = taken.action
-        if action.verb not in CLOSES or taken.refused:
-            continue
-        for alert in _up_at(one.heard[: place[action.alert_id or ""] + 1]):
+    for action in said:
+        at = place[action.alert_id or ""]
+        # What an earlier word has closed is not on the card any more that this one is about.
+        begin = max((before + 1 for before in closed if before < at), default=0)
+        for alert in _up_at(one.heard[begin : at + 1]):
             last[alert.alert_id] = Label(
                 alert.alert_id, customer_id, alert.kind, alert.moment, alert.episode, alert.ts_ms,
                 alert.risk_ppm, alert.policy_digest, action.verb == "resolve", action.reason, action.author,
@@ -63,7 +65,7 @@ def of_standing(customer_id: str, one: Standing) -> Iterable[Label]:
 
 
 def _up_at(heard: Iterable[Any]) -> list[Any]:
-    """The alerts that were up when this one was the newest."""
+    """The alerts of these that were up when the last of them was the newest."""
     up: dict[str, Any] = {}
     for one in heard:
         if one.raises:

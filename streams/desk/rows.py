@@ -31,10 +31,15 @@ FETCH_WAIT_MS = 100
 
 @dataclass(slots=True)
 class Rows:
-    """Packed rows by customer, and the names that digests in them stand for."""
+    """Packed rows by customer, and the names that digests in them stand for.
+
+    ``caught_up`` once everything that was there at the start has been read: before, a row may be missing or old.
+    """
 
     packed: dict[bytes, bytes] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
+    caught_up: bool = False
+    _next: dict[int, int] = field(default_factory=dict)
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """Fold one record of the customers topic; what is neither a row nor names is none of ours."""
@@ -54,18 +59,25 @@ class Rows:
         return None if value is None else state.unpack(value)[1][0]
 
     async def run(self, config: Config) -> None:
-        """Read the customers topic from the beginning, for ever."""
+        """Read the customers topic from the beginning, for ever; after an error, from where reading stood."""
+        topic = config.topics.customers
+        owned = [aiokafka.TopicPartition(topic, one) for one in range(config.ledger_partitions)]
         while True:
             consumer = consumer_of(config, FETCH_WAIT_MS)
             try:
                 await consumer.start()
-                topic = config.topics.customers
-                consumer.assign([aiokafka.TopicPartition(topic, one) for one in range(config.ledger_partitions)])
+                consumer.assign(owned)
+                for place in owned:
+                    consumer.seek(place, self._next.get(place.partition, 0))
+                ends = await consumer.end_offsets(owned)
                 while True:
                     found = await consumer.getmany(timeout_ms=1_000, max_records=MOST_AT_ONCE)
-                    for messages in found.values():
+                    for place, messages in found.items():
                         for one in messages:
                             self.take(one.key, one.value)
+                            self._next[place.partition] = one.offset + 1
+                    if not self.caught_up:
+                        self.caught_up = all([await consumer.position(one) >= ends[one] for one in owned])
             except KafkaError:
                 await asyncio.sleep(AGAIN_S)
             finally:

@@ -149,7 +149,9 @@ async def _live(_request: web.Request) -> web.Response:
 
 
 async def _ready(request: web.Request) -> web.Response:
-    status = request.app[DESK].status()
+    desk = request.app[DESK]
+    status = desk.status()
+    status["caught_up"] &= desk.rows.caught_up
     ready = status["caught_up"] and status["away_since_ms"] is None
     return answer({"ready": ready, **status}, 200 if ready else 503)
 

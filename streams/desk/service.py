@@ -6,9 +6,12 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from schemas.block import release_entry
+from schemas.state import LayoutError
 from streams.clock import monotonic_s, now_ms
 from streams.config import Config
 from streams.desk import cards, rows
@@ -89,6 +92,15 @@ class Desk:
             value = make()
             self._made[name] = monotonic_s(), value
         return value
+
+    def row(self, customer_id: str) -> NDArray[np.void] | None:
+        """A customer's row, None for somebody nobody has heard of. Raises ``Refused`` while nobody can tell."""
+        if not self.rows.caught_up:
+            raise Refused(503, "the customers' rows are still being read; ask again in a moment")
+        try:
+            return self.rows.row(customer_id)
+        except LayoutError as error:
+            raise Refused(503, str(error)) from error
 
     # ------------------------------------------------------------ telling
 
@@ -252,7 +264,7 @@ class Desk:
             entry = release_entry(action.incident_id or "", action.author, action.reason or "")
             await self.writer.entry(entry, partition)
         elif action.verb == "cause":
-            row = self.rows.row(action.customer_id or "")
+            row = self.row(action.customer_id or "")
             if row is None or not rows.has_case(row, action.case_id or ""):
                 raise Refused(409, "this customer has no such case among those that are remembered")
             await self.writer.event(self._cause_event(action, int(row["last_event_ms"])))

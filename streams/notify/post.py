@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -26,6 +27,7 @@ from streams.notify.courier import Courier, tries_again
 from streams.notify.metrics import DeliveryMetrics
 from streams.notify.targets import Target
 from streams.reading import latest
+from streams.topics import agree
 
 log = logging.getLogger("whaleline.notify")
 
@@ -51,10 +53,14 @@ class Office:
     ) -> None:
         self._config, self._targets, self._client, self._metrics = config, list(targets), client, metrics
         self._producer: Any = None
+        self._last: dict[str, str] = {}
+        """What each target answered last, or why it was not reached."""
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Read what was told, then tell what was not; ``ready`` is called once every target is listened for."""
         config = self._config
+        asked = partial(agree, config.broker, config.topics.alerts, config.ledger_partitions, **self._client)
+        await asyncio.to_thread(asked)
         told = await asyncio.to_thread(latest, config.broker, config.topics.deliveries, **self._client)
         self._producer = aiokafka.AIOKafkaProducer(**aiokafka_of(config), enable_idempotence=True, acks="all")
         await self._producer.start()
@@ -150,6 +156,10 @@ class Office:
             status = 0
             try:
                 status = await send(alert, target, client, self._config.currency)
+                self._last[target.name] = f"it answers {status}"
+            except Exception as error:
+                self._last[target.name] = _in_words(error)
+                raise
             finally:
                 if tries_again(status):
                     failed.inc()
@@ -160,9 +170,18 @@ class Office:
     def _fuse(self, target: Target, is_open: bool) -> None:
         self._metrics.fuse_open.labels(target.name).set(is_open)
         if is_open:
-            log.warning("%s failed again and again: it is left alone, and tried from time to time", target.name)
+            log.warning(
+                "%s failed again and again (%s): it is left alone, and tried from time to time",
+                *(target.name, self._last.get(target.name, "")),
+            )
         else:
             log.info("%s is well again", target.name)
+
+
+def _in_words(error: Exception) -> str:
+    """Why a target was not reached: our own sentence where the guard has one, else the kind of error."""
+    of_guard = (one for one in (error, getattr(error, "os_error", None)) if isinstance(one, guard.Inside))
+    return next(map(str, of_guard), type(error).__name__)
 
 
 async def send(alert: Alert, target: Target, client: aiohttp.ClientSession, currency: str) -> int:

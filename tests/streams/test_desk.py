@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import uuid
@@ -13,6 +14,7 @@ from typing import Any
 import jsonschema
 import msgpack
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.alerts import Hold
@@ -20,7 +22,11 @@ from schemas.block import Entry, decode
 from schemas.codes import Control
 from schemas.insights import CurvePart, Problem
 from schemas.state import blank, pack
+from streams.config import Config
+from streams.desk.access import Access
 from streams.desk.rows import digest_of
+from streams.desk.server import application
+from streams.desk.service import Desk
 from tests.desks import OWN_PAGE, DeskProcess, Stage, stage, story_alerts
 from tests.stories.test_floor_view import OF_VALUE
 from tests.vectors import INCIDENT
@@ -71,11 +77,10 @@ def row_of(case: str) -> Any:
 
 @pytest.fixture(scope="module")
 def desk(broker: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskProcess]:
+    """Whose settings say other than how many partitions a source has, which is its producers' affair."""
     log = tmp_path_factory.mktemp("desk") / "desk.log"
-    with DeskProcess(broker.environment, log) as one:
-        one.ready()
-        one.until("the row is read", lambda: one.get("/v1/health")["customers"])
-        yield one
+    with DeskProcess({**broker.environment, "WHALELINE_SOURCE_PARTITIONS": "64"}, log) as one:
+        yield one.ready()
 
 
 def records(on: Stage, role: str, partition: int) -> list[bytes]:
@@ -150,11 +155,6 @@ def test_every_answer_is_what_the_openapi_file_says(desk: DeskProcess, path: str
 
 
 def test_every_address_is_in_the_openapi_file() -> None:
-    from streams.config import Config
-    from streams.desk.access import Access
-    from streams.desk.server import application
-    from streams.desk.service import Desk
-
     app = application(Desk(Config(), 30), Access())
     served = {
         (str(one.resource.canonical), one.method.lower())
@@ -174,6 +174,25 @@ def test_a_customer_is_told_of_with_what_is_open_and_what_may_be_sent(desk: Desk
     answer = desk.get(f"/v1/may-contact?customer={WRONG}&purpose=marketing")
     assert (answer["allowed"], answer["reasons"]) == (False, ["open_case"])
     assert desk.get("/v1/may-contact?customer=stranger&purpose=marketing")["known"] is False
+
+
+def test_nobody_is_said_to_be_free_for_marketing_before_their_row_is_read() -> None:
+    """A desk that has just started knows of no hold: it says that it cannot tell yet, and is not ready."""
+
+    async def asked(desk: Desk) -> list[int]:
+        async with TestClient(TestServer(application(desk, Access()))) as client:
+            paths = (f"/v1/may-contact?customer={WRONG}&purpose=marketing", f"/v1/customer?customer={WRONG}")
+            answers = [await client.get(path, headers={"Host": "localhost"}) for path in (*paths, "/readyz")]
+            return [one.status for one in answers]
+
+    async def both() -> list[list[int]]:
+        desk = Desk(Config(), 30)
+        desk._shown, desk.reader.away_since_ms = True, None
+        early = await asked(desk)
+        desk.rows.caught_up = True
+        return [early, await asked(desk)]
+
+    assert asyncio.run(both()) == [[503, 503, 503], [200, 404, 200]]
 
 
 # ---------------------------------------------------------------- what it takes

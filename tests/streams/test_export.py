@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgpack
 import pytest
 
 from schemas.alerts import DeadLetter
@@ -113,7 +114,24 @@ def test_of_a_stranger_it_says_that_nothing_is_held(held: Stage) -> None:
         (encode({"customer_id": "XC-17"}), False),
         (b"\xc1C-17\xc1", True),
         (b"", False),
+        (b'{"payload": {"after": [{"customer_id": "C-17"}]}}', True),
+        (b'{"payload": {"after": [{"customer_id": "C-170"}]}}', False),
+        (b'{"payload": "of C-17 and others"}', False),
+        (msgpack.packb({b"customer_id": b"C-17"}), True),
     ],
 )
 def test_bytes_speak_of_a_customer_as_a_whole_word_only(raw: bytes, about: bool) -> None:
     assert mentions(raw, CUSTOMER) is about
+
+
+def test_an_id_that_was_sent_as_a_number_is_found_and_an_amount_is_none() -> None:
+    assert mentions(b'{"customer_id": 17}', "17")
+    assert not mentions(b'{"customer_id": "C-1", "amount_cents": 17}', "17")
+
+
+def test_other_settings_than_the_workers_do_not_make_it_say_that_nothing_is_held(held: Stage) -> None:
+    """With other partitions than there are, it would look where the customer is not."""
+    result = whaleline("export", CUSTOMER, **{**held.environment, "WHALELINE_LEDGER_PARTITIONS": "3"})
+    assert result.exit_code == 2
+    assert "has 4 partitions where the settings say 3: use the workers' settings" in result.stderr
+    assert "Nothing" not in result.stdout

@@ -108,3 +108,15 @@ def test_it_stands_in_every_partition_with_author_and_reason(
     driver.run()
     assert driver.pipelines[0].policy is not None
     assert driver.pipelines[0].policy.digest == parse(THIRD).digest
+
+
+@pytest.mark.parametrize("partitions", ["1", "16"])
+def test_a_policy_for_some_partitions_only_is_refused(broker: str, tmp_path: Path, partitions: str) -> None:
+    """Settings that know fewer or more partitions than there are would leave the others under the old one."""
+    settings = {**SETTINGS, "WHALELINE_LEDGER_PARTITIONS": partitions, "WHALELINE_BROKER": broker}
+    decided = ("--author", "jo", "--reason", "because")
+    pushed = whaleline("policy", "push", written(tmp_path, THIRD), *decided, **settings)
+    retired = whaleline("ledger", "retire", "purchases", *decided, **settings)
+    for result in (pushed, retired):
+        assert result.exit_code == 2, result.output
+        assert f"has 2 partitions where the settings say {partitions}: use the workers' settings" in result.stderr

@@ -125,6 +125,14 @@ def test_what_was_interrupted_goes_on_and_nothing_shows(
     assert not kept.exists()
 
 
+def test_a_draft_that_a_kill_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    """In a container each run is the same process by its number."""
+    (tmp_path / f".alerts.{os.getpid()}.part").touch()
+    with ledgerfile.whole_file(tmp_path / "alerts") as out:
+        out.write(b"whole")
+    assert (tmp_path / "alerts").read_bytes() == b"whole"
+
+
 def test_a_folder_of_something_else_is_left_alone(events: Path, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").touch()
     with pytest.raises(FileError, match="name a new folder"):
