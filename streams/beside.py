@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
@@ -22,14 +22,20 @@ def beside(
     """What ``task`` makes of each arguments, each in a process of its own; whatever one raises is raised here.
 
     A task gets, behind its arguments, a function to tell how much it has done; ``progress`` is told their mean.
+    Once one has raised, that function ends the others: what they would come to is of no use.
     ``name`` is what it is about, in the sentence for a process that was ended from outside.
     """
     context = multiprocessing.get_context("spawn")
     done = [context.Value("q", 0, lock=False) for _ in arguments]
+    enough = context.Value("b", 0, lock=False)
     try:
-        with ProcessPoolExecutor(len(arguments), context, _counting, (done,)) as pool:
+        with ProcessPoolExecutor(len(arguments), context, _counting, (done, enough)) as pool:
             running = [pool.submit(_run, number, task, given) for number, given in enumerate(arguments)]
-            while wait(running, LOOK_S).not_done:
+            while (found := wait(running, LOOK_S, FIRST_EXCEPTION)).not_done:
+                failed = next((one for one in found.done if one.exception() is not None), None)
+                if failed is not None:
+                    enough.value = 1
+                    failed.result()
                 progress(sum(one.value for one in done) / len(done))
             return [one.result() for one in running]
     except BrokenProcessPool:
@@ -39,15 +45,17 @@ def beside(
 
 
 _done: list[Any] = []
-"""Where a process of its own writes how much it has done."""
+"""Where a process of its own writes how much it has done, and behind that finds whether it is enough."""
 
 
-def _counting(done: list[Any]) -> None:
-    _done[:] = done
+def _counting(done: list[Any], enough: Any) -> None:
+    _done[:] = [*done, enough]
 
 
 def _run(number: int, task: Callable[..., Found], arguments: tuple[Any, ...]) -> Found:
     def count(done: int) -> None:
+        if _done[-1].value:
+            raise ReplayError("another share could not be judged")
         _done[number].value = done
 
     return task(*arguments, count)

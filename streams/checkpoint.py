@@ -4,9 +4,11 @@ A replay is a function of its input, so it goes on by reading from the beginning
 over, which takes a fraction of the time. Everything here is of one process and its share of the partitions.
 """
 
+import fcntl
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -25,24 +27,33 @@ CHANGELOG, TOLD, WHOSE = "changelog", "checkpoint", "replay"
 VERSION = 1
 
 
-def begin(folder: Path, whose: str) -> None:
-    """Make the folder of a whole replay, or see that the one there is of this replay. Raises ``FileError``."""
+@contextmanager
+def begin(folder: Path, whose: str) -> Iterator[None]:
+    """Have the folder of a whole replay for oneself: a new one, or one of this replay. Raises ``FileError``."""
     mark = folder / WHOSE
     try:
-        if mark.exists():
-            if mark.read_text() != whose:
-                raise FileError(
-                    f"{folder} belongs to a replay of another input or with other options: "
-                    "name another folder, or remove it"
-                )
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise FileError(f"{folder} holds other things than an interrupted replay: name a new folder")
-        with whole_file(mark) as out:
-            out.write(whose.encode())
+        if not mark.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                raise FileError(f"{folder} holds other things than an interrupted replay: name a new folder")
+            with whole_file(mark) as out:
+                out.write(whose.encode())
+        if mark.read_text() != whose:
+            raise FileError(
+                f"{folder} belongs to a replay of another input or with other options: "
+                "name another folder, or remove it"
+            )
+        lock = mark.open("rb")
     except OSError as error:
         raise FileError(f"{folder} cannot be used: {error.strerror or error}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise FileError(
+                f"{folder} is of a replay that still runs: wait for it, or name another folder"
+            ) from None
+        yield
 
 
 def digest_of(events: Path, *asked: Any) -> str:

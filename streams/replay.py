@@ -73,9 +73,10 @@ def run_replay(
     if jobs is None:
         jobs = (os.cpu_count() or 1) if size_of(events) >= FROM_BYTES else 1
     jobs = min(jobs, asked.partitions)
-    if resume is not None:
-        begin(resume, digest_of(events, asked, policy and policy.toml, outputs.daily is not None, jobs))
     with ExitStack() as stack:
+        if resume is not None:
+            whose = digest_of(events, asked, policy and policy.toml, outputs.daily is not None, jobs)
+            stack.enter_context(begin(resume, whose))
         opened: dict[str, Any] = {one.name: None for one in fields(outputs)}
         for name in opened:
             path = getattr(outputs, name)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from streams import ledgerfile, payloads, rejudge, replay, writer
 from streams.beside import beside
+from streams.checkpoint import begin
 from streams.ledgerfile import FileError, Frame, Head
 from streams.rejudge import ReplayError
 from streams.replay import Outputs, Summary, run_replay
@@ -143,6 +146,30 @@ def test_a_folder_of_something_else_is_left_alone(events: Path, tmp_path: Path) 
 def _ended(number: int, count: object) -> None:
     if number:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_folder_of_a_replay_that_still_runs_is_left_alone(tmp_path: Path) -> None:
+    kept = tmp_path / "kept", "of somebody"
+    with begin(*kept), pytest.raises(FileError, match="still runs"), begin(*kept):
+        pass
+    with begin(*kept):
+        pass
+
+
+def _breaks(number: int, whole: Path, count: Callable[[int], None]) -> None:
+    if number == 0:
+        raise ReplayError("record 7 is damaged")
+    for _ in range(6_000):
+        count(1)
+        Event().wait(0.01)
+    whole.touch()
+
+
+def test_what_ends_one_share_is_told_while_the_others_have_much_to_do(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    with pytest.raises(ReplayError, match="record 7"):
+        beside(_breaks, [(0, whole), (1, whole)], "a file")
+    assert not whole.exists()
 
 
 def test_a_process_that_is_ended_is_told(tmp_path: Path) -> None:
