@@ -47,6 +47,11 @@ def counted(amount: float, what: str) -> str:
     return f"{whole} {what}" if whole == 1 else f"{whole} {what}s"
 
 
+def times(count: int) -> str:
+    """How often, as people say it: ``once``, ``3 times``."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def hours(minutes: int) -> str:
     """Minutes as people say them: ``3 h 20 min``."""
     whole, rest = divmod(minutes, 60)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from schemas.codes import Machine
+
 MEANINGS: Mapping[str, str] = {
     "customers": """Counts, sums and dates worked out from the events below, and what follows from them: how likely
         you are to leave, what serving you costs and who caused it, what we owe you.""",
@@ -17,6 +19,25 @@ MEANINGS: Mapping[str, str] = {
     "dead_letters": "Records that named you and had a mistake, so that they counted for nothing.",
 }
 """What is held under each role of a topic."""
+
+CONCLUDED: Mapping[Machine, tuple[str, ...]] = {
+    Machine.VALUE: tuple(f"serving you costs more than it brings{how}" for how in ("", ", by far", ", for long")),
+    Machine.CHURN: ("you may leave us", "you are very likely to leave us"),
+    Machine.SERVICE: (
+        "we have failed you, and it is not made good yet",
+        "we have failed you more than once, and it is not made good yet",
+    ),
+    Machine.CAUSE: ("our own faults cost more than what you bring",),
+    Machine.HOLD: ("you are to be left in peace for now",),
+    Machine.GAMING: (
+        "you called often and briefly, and may want to leave; that counts neither for nor against you",
+    ),
+    Machine.BEST: ("you are one of our best customers, and may leave",),
+    Machine.REFERRAL: ("you may be asked whether you would recommend us",),
+    Machine.GEM: ("you bring much and ask for little",),
+    Machine.NEWS: ("there is good news of you, or thanks are owed to you",),
+}
+"""What each state but the one at rest says to whom it is about; the codes stand in the JSON."""
 
 AUTOMATED = (
     """By machine: the row, its risk and its states; which messages our staff see, in which order, and what they

@@ -8,14 +8,15 @@ from textwrap import fill
 from typing import Any
 
 from schemas.alerts import Alert
-from schemas.codes import STATE_NAMES, Kind, Machine
+from schemas.codes import Kind, Machine
 from schemas.events import SHAPES
-from streams.accounts import STATE_TITLES, when
+from streams.accounts import when
 from streams.desk.cards import HOLD_REASONS, PURPOSES
 from streams.desk.rows import told as row_told
 from streams.dlq import readable
+from streams.facts import times
 from streams.held import Held
-from streams.heldabout import AUTOMATED, MEANINGS, RIGHTS
+from streams.heldabout import AUTOMATED, CONCLUDED, MEANINGS, RIGHTS
 from streams.words import in_words, money
 
 WIDTH = 110
@@ -68,15 +69,14 @@ def _row(held: Held, currency: str) -> Iterator[str]:
     cost = sum(int(one) for one in row["life_cost_cents"])
     by_us = int(row["life_cost_cents"][0])
     yield (
-        f"Bought {int(row['purchases'])} times for {money(int(row['spent_cents']), currency)}; serving cost "
+        f"Bought {times(int(row['purchases']))} for {money(int(row['spent_cents']), currency)}; serving cost "
         f"{money(cost, currency)}, of which we caused {money(by_us, currency)}."
     )
     for machine in Machine:
         state = int(row["state"][machine])
         if state:
             since = when(int(row["since_ms"][machine]))
-            name = STATE_NAMES[machine][state].replace("_", " ")
-            yield f"Concluded about {STATE_TITLES[machine.name.lower()]}: {name}, since {since}."
+            yield f"Concluded: {CONCLUDED[machine][state - 1]}; since {since}."
     if found["risk_today_ppm"] is not None:
         risk = f"{found['risk_today_ppm'] / 10_000:.1f} %"
         yield f"At the last midnight the chance that you leave within 90 days was put at {risk}."

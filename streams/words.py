@@ -34,6 +34,19 @@ MOMENTS: dict[str, str] = {
 }
 """What happened, for each moment."""
 
+TO_THEM: dict[str, str] = {
+    "ticket_unanswered": "your ticket has waited too long for an answer",
+    "repair_overdue": "your repair takes too long",
+    "executive_appeal": "you had to turn to an executive",
+    "appeal_unanswered": "your letter to an executive was not answered",
+    "defect_review": "your review tells of a defect",
+    "contact_burst": "you had to contact us again and again in a day",
+    "third_contact": "you had to come back a third time for one unsolved problem",
+    "locked_out": "our product refuses what you put in",
+    "contact_during_failure": "we sent you mail while something was still unsettled",
+}
+"""The same as it is said to the customer, where that is not the same."""
+
 REASONS: dict[str, str] = {
     **MOMENTS,
     "unresolved_repeat": "repeated contacts for one unsolved problem",
@@ -359,8 +372,8 @@ def _money_told(alert: Alert, currency: str, intro: str) -> tuple[str, ...]:
 def _reach(alert: Alert) -> tuple[str, ...]:
     """Who would hear of a hard measure."""
     told = sum(round(one.value) for one in alert.evidence if one.name == "reach")
-    times = "once" if told == 1 else f"{told} times"
-    return (f"They spoke of us to others {times}; a hard measure would be told too.",) if told else ()
+    often = facts.times(told)
+    return (f"They spoke of us to others {often}; a hard measure would be told too.",) if told else ()
 
 
 def _spaced(code: str) -> str:

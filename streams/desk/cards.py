@@ -10,7 +10,7 @@ from schemas.alerts import Alert, Hold
 from streams.desk.ranking import Place
 from streams.desk.standing import Heard, Standing, Taken
 from streams.floorwords import for_floor
-from streams.words import ACTIONS, MOMENTS, WITHOUT_FAILURE, in_words
+from streams.words import ACTIONS, MOMENTS, TO_THEM, WITHOUT_FAILURE, in_words
 
 LIVE = ("open", "acknowledged", "assigned")
 ASLEEP = ("snoozed", "overridden")
@@ -136,7 +136,8 @@ def said_to_the_customer(one: Standing, now_ms: int) -> list[str]:
     """What may be read to the customer: why we call, in plain words, with no word on what they are worth."""
     up = one.up(now_ms)
     moments = [one.heard[at].alert.moment for at in up]
-    ours = [MOMENTS[name] for name in moments if name in MOMENTS and name not in WITHOUT_FAILURE]
+    said = {**MOMENTS, **TO_THEM}
+    ours = [said[name] for name in moments if name in said and name not in WITHOUT_FAILURE]
     if ours:
         return [
             f"I am calling because {' and '.join(dict.fromkeys(ours))}.",

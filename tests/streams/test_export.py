@@ -12,8 +12,10 @@ import pytest
 
 from schemas.alerts import DeadLetter
 from schemas.codec import encode
+from schemas.codes import STATE_NAMES
 from streams.desk.action import Action
 from streams.held import mentions
+from streams.heldabout import CONCLUDED
 from tests.command import whaleline
 from tests.desks import Stage, stage
 from tests.driver import DAY, Driver
@@ -69,7 +71,7 @@ def test_it_tells_in_plain_words_what_is_held_where_from_and_for_how_long(held: 
     said = result.stdout
     for expected in (
         "What whaleline holds about C-17",
-        "Bought 1 times for 200.00 USD",
+        "Bought once for 200.00 USD",
         "a sale (sku printer, amount cents 20000",
         "an agent was rude",
         "ada (agent): disagree, because: it was me",
@@ -94,6 +96,14 @@ def test_it_tells_a_machine_every_field_and_nothing_of_anybody_else(held: Stage,
     assert told["hold"]["held"] is True
     assert [one["reason"] for one in told["desk_actions"]] == ["it was me"]
     assert [bytes.fromhex(one["value_hex"]).count(CUSTOMER.encode()) for one in told["dead_letters"]] == [1]
+
+
+def test_each_state_is_told_in_words_that_may_be_handed_out() -> None:
+    assert {machine: len(told) + 1 for machine, told in CONCLUDED.items()} == {
+        machine: len(names) for machine, names in STATE_NAMES.items()
+    }
+    said = " ".join(sentence for told in CONCLUDED.values() for sentence in told)
+    assert not any(word in said for word in ("destroy", "gaming", "gem", "risk", "_"))
 
 
 def test_of_a_stranger_it_says_that_nothing_is_held(held: Stage) -> None:

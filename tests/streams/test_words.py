@@ -10,7 +10,17 @@ from schemas.alerts import KINDS, Alert, Evidence, Step
 from schemas.codes import Evidence as Failure
 from schemas.codes import Moment
 from streams.actions import MOMENT_ACTIONS
-from streams.words import ACTIONS, MOMENTS, REASONS, TITLES, in_words, money, percent
+from streams.words import (
+    ACTIONS,
+    MOMENTS,
+    REASONS,
+    TITLES,
+    TO_THEM,
+    WITHOUT_FAILURE,
+    in_words,
+    money,
+    percent,
+)
 
 BASE = Alert(
     alert_id="0" * 32,
@@ -185,6 +195,17 @@ def test_everything_that_can_be_said_has_words() -> None:
     assert set(MOMENTS) == {moment.name.lower() for moment in Moment}
     assert set(REASONS) >= {failure.name.lower() for failure in Failure}
     assert set(ACTIONS) >= {action for actions in MOMENT_ACTIONS.values() for action in actions}
+
+
+@pytest.mark.parametrize("moment", sorted(set(MOMENTS) - WITHOUT_FAILURE))
+def test_what_is_said_to_the_customer_speaks_to_them(moment: str) -> None:
+    """Nobody hears on the phone of the customer, or of them."""
+    said = {**MOMENTS, **TO_THEM}[moment]
+    assert not {"customer", "they", "them", "their"} & set(said.split())
+
+
+def test_only_failures_of_ours_are_said_otherwise() -> None:
+    assert set(TO_THEM) <= set(MOMENTS) - WITHOUT_FAILURE
 
 
 def test_a_code_without_words_is_read_out_plainly() -> None:
