@@ -25,7 +25,7 @@ from tests.broker.cluster import Cluster
 from tests.broker.deployment import Deployment
 from tests.broker.kafka import HOST, free_port
 from tests.chaos import verdict
-from tests.chaos.feed import AT_ONCE, END_MS, history
+from tests.chaos.feed import AT_ONCE, history
 from tests.chaos.memory import Samples, rss_mb
 from tests.chaos.moves import ready
 from tests.chaos.soak import POLICY
@@ -35,7 +35,7 @@ PARTITIONS = 4
 SHARE = 0.15
 SLICE_S, SAVED_S = 0.01, 0.05
 IDLE_S, LOOK_S = 0.1, 1.0
-MOST_EVENTS = 20_000_000
+MOST_EVENTS = 10_000_000
 """The history is drawn for so many, of which a run sends a part."""
 
 WARM_S, CAPACITY_S, AT_CAPACITY_S = 20.0, 20.0, 60.0
@@ -126,10 +126,10 @@ class Faucet(threading.Thread):
         while not self._over.is_set():
             rate, now = self.rate, time.monotonic()
             if not rate or due > now:
-                if not rate and promised_ms < until_ms:
+                if not rate and promised_ms <= until_ms:
                     # A merge by time waits for what may still come: nothing does, for now.
-                    self._deployment.progress(until_ms)
-                    promised_ms = until_ms
+                    promised_ms = until_ms + 1
+                    self._deployment.progress(promised_ms)
                 self._over.wait(min(due - now, IDLE_S) if rate else IDLE_S)
                 due = due if rate else now
                 continue
@@ -141,7 +141,7 @@ class Faucet(threading.Thread):
             # A sender that falls behind for a moment catches up, one that cannot keep up does not run away.
             due = max(due + AT_ONCE / rate, time.monotonic() - 1.0)
         self._deployment.send([])
-        self._deployment.progress(END_MS)
+        self._deployment.progress(until_ms + 1)
 
     def close(self) -> None:
         """Send no more; what was sent is in the topics."""
