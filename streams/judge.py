@@ -32,7 +32,7 @@ from streams.outcome import Outcome, hold_records, newest
 from streams.owned import Customers, Owned
 from streams.pipeline import HoleError, Pipeline, Record, RestoreError, under
 from streams.record import is_newer
-from streams.restore import Awaited, BadRecord, LetGo, RestoreStuck, restore
+from streams.restore import Awaited, BadRecord, LetGo, RestoreStuck, restore, restore_exit
 from streams.standby import Standby
 from streams.transport import Chunk, Consumer, Standing
 
@@ -42,8 +42,9 @@ TAKING_OVER = 4
 PUBLISHING = 8
 """So many partitions at once: more of them only wait for each other at the broker."""
 
-TURN_S = 0.05
-"""After judging for so long the event loop gets its turn, so that heartbeats and writes go on."""
+TURN_S, SLOW_S = 0.05, 5.0
+"""After judging for so long the event loop gets its turn, so that heartbeats and writes go on; and while a
+publication has gone on for longer than ``SLOW_S`` nothing is judged, so that no backlog starves it to its end."""
 
 LONG_PAST_MS = 60_000
 LOG_APPEND_TIME = 1
@@ -66,6 +67,8 @@ class Judge:
         self._consumer: Consumer | None = None
         self._taking_over = asyncio.Semaphore(TAKING_OVER)
         self._publishing = asyncio.Semaphore(PUBLISHING)
+        self._publishing_since: dict[int, float] = {}
+        self._published = asyncio.Event()
         self.standby = Standby(config, self._pipeline, metrics)
         self._assignment = 0
         self._away = True
@@ -180,7 +183,7 @@ class Judge:
                     count = await self._restore(partition, one, nonce)
                 one.pipeline.rule_by(self._policy)
         except (Fenced, NotPublished, RestoreError, RestoreStuck, MarkersError) as error:
-            stop_now(_restore_exit(error), f"Ledger partition {partition} cannot be taken over: {error}.")
+            stop_now(restore_exit(error), f"Ledger partition {partition} cannot be taken over: {error}.")
         except BadRecord as error:
             bad = Span(config.topics.customers, partition, error.offset, error.offset)
             stop_now(
@@ -288,8 +291,14 @@ class Judge:
                 return
             self._step(tp.partition, one, record)
             if monotonic_s() - begun > TURN_S:
-                await asyncio.sleep(0)
+                await self._turn()
                 begun = monotonic_s()
+
+    async def _turn(self) -> None:
+        await asyncio.sleep(0)
+        while monotonic_s() - min(self._publishing_since.values(), default=monotonic_s()) > SLOW_S:
+            self._published.clear()
+            await self._published.wait()
 
     def _step(self, partition: int, one: Owned, record: Any) -> None:
         begun = monotonic_s()
@@ -355,13 +364,16 @@ class Judge:
                 [receipt for outcome in outcomes for receipt in outcome.receipts],
                 self._quiet if any(outcome.rolls for outcome in outcomes) else (),
             )
-            begun = monotonic_s()
+            begun = self._publishing_since[partition] = monotonic_s()
             try:
                 await one.outbox.publish(what)
             except Fenced as error:
                 stop_now(Exit.FENCED, f"Ledger partition {partition}: {error}.")
             except NotPublished as error:
                 stop_now(Exit.WRITE_FAILED, f"Publishing: {error}.")
+            finally:
+                del self._publishing_since[partition]
+                self._published.set()
             self.metrics.published(what, outcomes, self._topic, monotonic_s() - begun, now_ms())
             _warn(one, what.incidents)
             if self._consumer is not None:
@@ -376,13 +388,3 @@ def _warn(owned: Owned, incidents: Sequence[Incident]) -> None:
         elif one.incident_id not in owned.warned:
             owned.warned.add(one.incident_id)
             log.warning("incident %s: alerts are held, see `whaleline incidents list`", one.incident_id)
-
-
-def _restore_exit(error: Exception) -> Exit:
-    if isinstance(error, Fenced):
-        return Exit.FENCED
-    if isinstance(error, NotPublished):
-        return Exit.WRITE_FAILED
-    if isinstance(error, MarkersError):
-        return Exit.CONFIGURATION
-    return Exit.STUCK if isinstance(error, RestoreStuck) else Exit.MISSING

@@ -18,8 +18,10 @@ from schemas.state import BROKEN, LayoutError, unpack
 from schemas.waiting import Sheaf
 from streams.accepted import Span
 from streams.clock import monotonic_s
+from streams.exits import Exit
 from streams.fetched import keep_whole
-from streams.outbox import NONCE_KEY, REQUEST_TIMEOUT_MS
+from streams.markers import MarkersError
+from streams.outbox import NONCE_KEY, REQUEST_TIMEOUT_MS, Fenced, NotPublished
 from streams.pipeline import ROW_KEY
 from streams.topics import MAX_RECORD_BYTES
 from streams.waiting import sheaf_of
@@ -172,6 +174,17 @@ async def _read(
                 logged = now
                 _log(place, done, left, eta_s)
         await asyncio.sleep(FOLLOWING_S if until.nonce is None and found else 0)
+
+
+def restore_exit(error: Exception) -> Exit:
+    """Which code a worker ends with that could not take a partition over."""
+    if isinstance(error, Fenced):
+        return Exit.FENCED
+    if isinstance(error, NotPublished):
+        return Exit.WRITE_FAILED
+    if isinstance(error, MarkersError):
+        return Exit.CONFIGURATION
+    return Exit.STUCK if isinstance(error, RestoreStuck) else Exit.MISSING
 
 
 def _sheaves(records: Sequence[Any]) -> list[Sheaf]:
