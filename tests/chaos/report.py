@@ -148,7 +148,7 @@ def soak_page(one: dict[str, Any]) -> str:
     """The table of the last soak."""
     harm = (
         f"{one['kills']} kill -9, {one['zombies']} zombies, {one['broker_kills']} broker kills, "
-        f"{one['refusals']} refused writes, {one['leaves']} left, {one['naps']} frozen for 3 s"
+        f"{one['refusals']} writes refused, {one['leaves']} left, {one['naps']} frozen for 3 s"
     )
     lives = ", ".join(f"{slope:+g} MB an hour ({minutes:g} min at {mb} MB)" for minutes, mb, slope in one["lives"])
     return _table([
