@@ -195,8 +195,8 @@ class Arena:
 
     def forget(self) -> None:
         """Nothing concluded of the rows is known any more: the rules are others."""
-        self.memos[:] = 0
-        self.quiet[:] = 0
+        self.memos[: len(self)] = 0
+        self.quiet[: len(self)] = 0
 
     def _words(self) -> NDArray[np.uint64]:
         words: NDArray[np.uint64] = self.rows.view(np.uint64).reshape(-1, WORDS)

@@ -19,6 +19,9 @@ from streams.ticking import Ticking
 
 RING = 65_536
 SEGMENT = 256
+FIRST_RING = 1_024
+PLACES_EACH = 4
+"""The search table has so many places for each digest that the ring has room for."""
 MANY_SOURCES = 64
 OF_THE_STATE = (b"c", b"r", b"t", b"g", b"b", b"k", b"e")
 """First letters of the keys that a position covers: rows, recent ids, names, survey, breaker, shelf and markers.
@@ -44,14 +47,25 @@ class Recent:
 
     def __init__(self) -> None:
         self.count = 0
-        self._ids = np.zeros(RING, np.uint64)
-        self._table = np.full(4 * RING, -1, np.int32)
         self._published = 0
+        self._ids = np.zeros(0, np.uint64)
+        self._have_room(FIRST_RING)
+
+    def _have_room(self, need: int) -> None:
+        """Let so many digests fit, up to a whole ring; until it is whole, none is in another's place."""
+        size = self._ids.size
+        if min(need, RING) <= size:
+            return
+        grown = max(FIRST_RING, 1 << (min(need, RING) - 1).bit_length())
+        self._ids = np.concatenate([self._ids, np.zeros(grown - size, np.uint64)])
+        self._table = np.full(PLACES_EACH * grown, -1, np.int32)
+        admit.rebuild(self._table, self._ids, min(self.count, size))
 
     def admit(
         self, events: NDArray[np.void], marks: NDArray[np.int64], latest_ms: int, verdict: NDArray[np.uint8]
     ) -> None:
         """Give each event its verdict (``kernels.admit``) and remember the admitted ones."""
+        self._have_room(self.count + events.size)
         self.count = admit.admit(events, marks, latest_ms, self._table, self._ids, self.count, verdict)
 
     def take_dirty(self) -> list[tuple[bytes, bytes]]:
@@ -65,12 +79,14 @@ class Recent:
         ]
 
     def restore(self, key: bytes, value: bytes) -> None:
-        """Take back one segment."""
+        """Take back one segment; nothing is found before ``rebuild``."""
         number = int(key[1:])
+        self._have_room((number + 1) * SEGMENT)
         self._ids[number * SEGMENT : (number + 1) * SEGMENT] = np.frombuffer(value, np.uint64)
 
     def rebuild(self) -> None:
         """Make the search table anew after a restore."""
+        self._have_room(self.count)
         self._published = self.count
         admit.rebuild(self._table, self._ids, self.count)
 

@@ -4,6 +4,7 @@ No Faust, no socket, no clock. The agent, the replay and the tests call the same
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -34,10 +35,9 @@ from streams.shelf import Produced, Shelf
 from streams.survey import Survey
 from streams.ticking import Ticking
 
-MINUTE_MS = 60_000
-DAY_MS = 86_400_000
-CROSSINGS_ROOM = 64
-ROW_KEY = b"c"
+MINUTE_MS, DAY_MS = 60_000, 86_400_000
+CROSSINGS_ROOM, ROW_KEY = 64, b"c"
+_policy = lru_cache(maxsize=16)(policies.parse)
 __all__ = ["HoleError", "Outcome", "Pipeline", "Record", "RestoreError", "Snapshot", "under"]
 
 
@@ -63,7 +63,7 @@ class Pipeline:
         self._scores = np.zeros(1, state.SCORES)
         self._spent = np.zeros(max(Channel) + 1, np.int64)
         self._out = np.zeros(CROSSINGS_ROOM, state.CROSSING)
-        self._copies = np.zeros(CROSSINGS_ROOM, state.CUSTOMER)
+        self._copies = np.empty(CROSSINGS_ROOM, state.CUSTOMER)
 
     @property
     def next_offset(self) -> int:
@@ -181,7 +181,7 @@ class Pipeline:
         """Take a newer policy; rows are settled under the old one first, so that a restore agrees."""
         if self.policy is not None and body["toml"] == self.policy.toml:
             return  # every new assignment tells it again
-        offered = policies.parse(body["toml"], "the ledger's policy")
+        offered = _policy(body["toml"], "the ledger's policy")
         if self.policy is not None and offered.version <= self.policy.version:
             if offered.version == self.policy.version and offered.digest != self.policy.digest:
                 outcome.conflicts.append(
@@ -258,13 +258,13 @@ class Pipeline:
         for tick_ms in self._ticking.due():
             rules = self._rules()
             self._breaker.tick(tick_ms, len(self.arena), outcome)
-            start, found = 0, []
+            start, found = 0, list[alerts.Crossed]()
             while start < len(self.arena):
                 start, crossed = judge.sweep(
                     self.arena.rows, self.arena.memos, self.arena.quiet, start, len(self.arena), tick_ms,
                     rules.record, self._scores, self.arena.dirty, self._out, self._copies,
                 )  # fmt: skip
-                found += list(self._crossed(crossed))
+                found += self._crossed(crossed) if crossed else ()
             # What can be saved comes first, within the budget too. Slots differ after a restore, names do not.
             found.sort(key=_urgency)
             self._say(found, rules, append_ms, outcome)
@@ -344,7 +344,7 @@ class Pipeline:
             toml = self._position.unpack(value, self._recent, self._ticking)
             # A changelog holds many positions and mostly one policy.
             if toml != (None if self.policy is None else self.policy.toml):
-                self.policy = None if toml is None else policies.parse(toml, "the stored policy")
+                self.policy = None if toml is None else _policy(toml, "the stored policy")
         elif key == Survey.KEY:
             self._survey.restore(value)
 

@@ -48,7 +48,7 @@ class Survey:
         self._told: set[int] = set()
         self._changed = False
         self._scores = np.zeros(1, state.SCORES)
-        self._caused = np.zeros(ROOM, CAUSED)
+        self._caused = np.empty(ROOM, CAUSED)
 
     def midnight(self, arena: Arena, tick_ms: int, rules: Policy) -> list[Insight]:
         """The curve, the list and the problems as of ``tick_ms``; rows are settled to it, and concluded."""

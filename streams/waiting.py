@@ -4,6 +4,7 @@ What is plain msgpack never becomes a Python object between a fetch and its bloc
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from kernels.words import enter
 from schemas.block import COLUMNS, MAX_BLOCK_BYTES, MAX_EVENTS, BlockError, Source, head
 from schemas.codec import Reject, decode
 from schemas.events import Event
-from schemas.lexicon import NAME, PURCHASES, SUPPORT, lexicon
+from schemas.lexicon import NAME, PURCHASES, SUPPORT, Lexicon, lexicon
 from schemas.waiting import NEVER, NONE, QUEUE, ROW, TEXT_SHIFT, Pool, Sheaf, Verdict
 
 EVENT_BYTES_MAX = 1_280
@@ -52,6 +53,19 @@ def _pool(rows: int, pairs: int, letters: int) -> Pool:
     )
 
 
+_NO_POOL = Pool(np.zeros(0, ROW), np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0, np.uint8))
+"""Where nothing waits."""
+_NEW_QUEUE = np.array(tuple(0 if name == "waiting" else NEVER for name in QUEUE.names or ()), QUEUE)
+
+
+@cache
+def _lexicon(currency: str) -> Lexicon:
+    """The tables of this currency, complete; they are only read, so all who read events share them."""
+    found = lexicon(currency)
+    enter(found)
+    return found
+
+
 class Waiting:
     """The queues of a worker's source partitions, and the rows, pairs and texts of all of them.
 
@@ -69,15 +83,12 @@ class Waiting:
     ) -> None:
         self.sources = tuple(dict.fromkeys(sources))
         self.index = {source: at for at, source in enumerate(self.sources)}
-        self.queues = np.zeros(len(self.sources), QUEUE)
-        for name in QUEUE.names or ():
-            self.queues[name] = 0 if name == "waiting" else NEVER
+        self.queues = np.full(len(self.sources), _NEW_QUEUE)
         self.progress = np.zeros(len(self.sources), np.int64)
         self._partitions, self._currency = partitions, currency
         self._by_source, self._grace_ms = by_source, grace_ms
-        self._lexicon = lexicon(currency)
-        enter(self._lexicon)
-        self._pool = _pool(0, 0, 0)
+        self._lexicon = _lexicon(currency)
+        self._pool = _NO_POOL
         self._rows = self._pairs = self._letters = 0
         self._out = np.zeros(0, np.uint8)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from schemas.block import Source
+from streams.intake import SourceRecord
 from streams.pipeline import Record
 
 
@@ -38,7 +39,7 @@ class Sent:
 class Broker:
     """One ledger partition with its sources, its changelog and its alerts."""
 
-    sources: dict[Source, list[tuple[bytes | None, bytes]]]
+    sources: dict[Source, list[SourceRecord]]
     ledger: list[Record] = field(default_factory=list)
     changelog: list[Sent] = field(default_factory=list)
     alerts: list[Sent] = field(default_factory=list)

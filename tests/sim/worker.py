@@ -12,19 +12,18 @@ from random import Random
 from typing import Any
 
 from schemas.block import Source
-from schemas.policy import parse
-from streams.intake import Clock, Intake, SourceRecord, opening
+from streams.intake import Clock, Intake
 from streams.memory import Recent
 from streams.outbox import NONCE_KEY
 from streams.outcome import Outcome
 from streams.pipeline import Pipeline
-from tests.driver import PURCHASES, TOPIC_IDS
 from tests.sim.broker import Broker, Sent
+from tests.sim.feed import APP, FAR_MS, OPENING
 
-APP = "whaleline"
-FAR_MS = 2**45
-OPENING = opening([(topic, topic_id, 1) for topic, topic_id in TOPIC_IDS.items()], parse(""), Clock.SOURCE)
 AT_ONCE = 6
+CALM_AT_ONCE = 12
+REFUSED, FAILS = 0.03, 0.1
+"""How often a write does not arrive, and how often a publication is aborted."""
 LONG = 12
 """Steps between a restore and a fence that comes too late."""
 
@@ -56,6 +55,7 @@ class Worker:
     def __init__(self, broker: Broker, rng: Random, fault: str = "") -> None:
         self.broker, self.rng, self.fault = broker, rng, fault
         self.asleep = 0
+        self.at_once = AT_ONCE
         self.leaving = False
         self.taken_in = self.judged = False
         self.ingester: Iterator[None] | None = None
@@ -65,6 +65,9 @@ class Worker:
     def done(self) -> bool:
         """Whether there was nothing left to take in, and then nothing left to judge."""
         return self.taken_in and self.judged
+
+    def _some(self) -> int:
+        return int(self.rng.random() * self.at_once)
 
     def take_sources(self) -> None:
         """The sources are ours from now on."""
@@ -87,9 +90,9 @@ class Worker:
         durable: dict[Source, int] = {}
         while True:
             for source, log in broker.sources.items():
-                to = min(len(log), at[source] + self.rng.randrange(AT_ONCE))
-                for offset in range(at[source], to):
-                    _offer(intake, source, offset, *log[offset])
+                to = min(len(log), at[source] + self._some())
+                for record in log[at[source] : to]:
+                    intake.offer(record)
                 at[source] = to
             if self.fault == "offsets before writes":
                 durable.update(at)
@@ -108,7 +111,7 @@ class Worker:
             yield
 
     def _append(self, value: bytes) -> None:
-        if self.rng.random() < 0.03:
+        if self.rng.random() < REFUSED:
             if self.fault != "a failed write is passed over":
                 raise Refused
             return
@@ -138,10 +141,10 @@ class Worker:
             pipeline._moved = False
         while not self.leaving:
             unsaid: list[Outcome] = []
-            for _ in range(self.rng.randrange(AT_ONCE)):
-                if pipeline.next_offset < len(broker.ledger):
-                    unsaid.append(self._step(pipeline))
-                    yield
+            until = min(len(broker.ledger), pipeline.next_offset + self._some())
+            while pipeline.next_offset < until:
+                unsaid.append(self._step(pipeline))
+                yield
             yield from self._publish(epoch, pipeline, unsaid)
             self.judged = self.taken_in and pipeline.next_offset == len(broker.ledger) and not pipeline.moved
             yield
@@ -193,7 +196,7 @@ class Worker:
         yield
         broker.send(by, broker.changelog, rows[cut:])
         yield
-        if self.rng.random() < 0.03:
+        if self.rng.random() < FAILS:
             broker.end(by, committed=False)
             if self.fault != "a failed publication is passed over":
                 raise Refused
@@ -210,11 +213,6 @@ _LEDGER: Any = "ledger"
 
 def _at_once(key: bytes, value: bytes) -> Sent:
     return Sent(None, key, value)
-
-
-def _offer(intake: Intake, source: Source, offset: int, key: bytes | None, value: bytes) -> None:
-    topic = next(name for name, topic_id in TOPIC_IDS.items() if topic_id == source.topic)
-    intake.offer(SourceRecord(source, topic == PURCHASES, topic, offset, key, value))
 
 
 def _forget(pipeline: Pipeline) -> None:
