@@ -13,7 +13,7 @@ PYTHON ?=
 ARGS ?=
 PY := $(VENV)/bin/python
 READY := $(VENV)/.whaleline-ready
-# Up to four processes; whatever shares a broker or a file stays in one. ARGS="-n 0" for a debugger.
+# A process more than there are cores, four at most; whatever shares a broker or a file stays in one. ARGS="-n 0" for a debugger.
 SIDE_BY_SIDE = -n auto --maxprocesses 4 --no-loadscope-reorder
 LOCKING = $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 

@@ -6,6 +6,8 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -15,7 +17,6 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.broker.kafka import Kafka, Unavailable, answers, fetch_jars, find_java
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import NoReturn
 
 # How long an example takes says how busy the machine is, not whether a law holds.
@@ -37,7 +38,18 @@ class FileByFile(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "broker" if file.startswith("tests/broker/") else file
+        return "broker" if _shares_the_broker(self.config.rootpath / file) else file
+
+
+@cache
+def _shares_the_broker(file: Path) -> bool:
+    """Whether tests of this file ask for the session's Kafka; those with one of their own need not wait for it."""
+    return "kafka_broker" in file.read_text(encoding="utf-8")
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One process more than there are cores: tests with a broker wait as long as they work."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileByFile:
