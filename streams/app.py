@@ -32,6 +32,7 @@ from streams.metrics import Metrics
 from streams.owned import Customers
 from streams.rights import missing, rights, shadow_rights
 from streams.secret import load_key
+from streams.shadowwatch import Watch
 from streams.topics import TIMEOUT_S, BrokerUnreachable, TopicError, TopicInfo, check, connected, describe
 from streams.transport import Consumer, Standing, Transport, Whole
 from streams.warmup import warm
@@ -225,6 +226,13 @@ def create_app(
     app.customers = app.judge.customers
     app.figures = Figures(metrics, app.judge)
     _agents(app)
+    if shadowed is not None:
+        watch = Watch(config, shadowed, metrics, app.judge.ready)
+
+        async def whaleline_shadow() -> None:
+            await watch.run()
+
+        app.task(whaleline_shadow)
     return app
 
 

@@ -3,6 +3,7 @@
     archive.json                                      whose ledger it is
     day=2026-11-24/partition=003/FIRST-LAST.parquet   the records as they are: offset, append_ms, value
     events/day=.../partition=.../FIRST-LAST.parquet   the same records' events, a row each, for whoever asks in SQL
+    rows/day=.../partition=.../OFFSET.parquet         what the judges knew then (``streams.archiverows``)
 
 A file appears only when complete, and its name says which offsets it holds; so whatever ends an archiving, the
 next one goes on behind the last whole file. Days are those of the broker's clock, in UTC.
@@ -11,7 +12,7 @@ next one goes on behind the last whole file. Days are those of the broker's cloc
 import fcntl
 import heapq
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -214,12 +215,15 @@ def _write_records(path: Path, frames: list[Frame]) -> None:
         writer.write_table(table)
 
 
-def read(path: Path) -> tuple[Head, Iterator[Frame]]:
-    """The head and the frames of an archive, like a recorded ledger's, in the order of the broker's time."""
+def read(path: Path, starts: Mapping[int, int] | None = None) -> tuple[Head, Iterator[Frame]]:
+    """The head and the frames of an archive, like a recorded ledger's, in the order of the broker's time.
+
+    ``starts`` says with which record to begin in some partitions.
+    """
     found = about(path)
-    by_partition = pieces(path)
+    by_partition, starts = pieces(path), starts or {}
     merged = heapq.merge(
-        *(_frames(files) for _, files in sorted(by_partition.items())),
+        *(_frames(files, starts.get(partition, 0)) for partition, files in sorted(by_partition.items())),
         key=lambda frame: (frame.append_ms is not None, frame.append_ms or 0, frame.partition),
     )
     return Head(found.topic, found.partitions), merged
@@ -246,22 +250,39 @@ def size_of(path: Path) -> int:
     return sum(one.path.stat().st_size for files in pieces(path).values() for one in files)
 
 
-def _frames(files: list[Piece]) -> Iterator[Frame]:
-    for piece in files:
+def firsts_of(path: Path, day: str) -> dict[int, int]:
+    """The first record of each partition that was written on this UTC day or later, or the one that comes next."""
+    found = {}
+    for partition, files in pieces(path).items():
+        if files[0].path.parent.parent.name == f"day={NO_DAY}":
+            raise FileError(f"{path}: its records have no append time, so nobody can tell what was of which day")
+        since = [one.first for one in files if one.path.parent.parent.name >= f"day={day}"]
+        found[partition] = since[0] if since else files[-1].last + 1
+    return found
+
+
+def _frames(files: list[Piece], start: int = 0) -> Iterator[Frame]:
+    for piece in (one for one in files if one.last >= start):
         for batch, _, _ in parquet.batches(piece.path, COLUMNS, 4_096):
             for offset, append_ms, value in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                yield Frame(piece.partition, offset, append_ms, value)
+                if offset >= start:
+                    yield Frame(piece.partition, offset, append_ms, value)
 
 
 def archive(
-    config: Any, path: Path, *, events: bool = True, progress: Progress = lambda _: None, **client: Any
-) -> int:
-    """Append what the ledger topic holds now to the archive at ``path``; return how many records that was.
+    config: Any, path: Path, *, events: bool = True, rows_days: int | None = None,
+    progress: Progress = lambda _: None, **client: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """Append what the ledger topic holds now to the archive at ``path``; how many records, and how many states.
 
+    ``rows_days``: so old the newest state of a partition must be before it is kept anew; None keeps none.
     ``client`` holds further settings of KafkaConsumer. Raises ``FileError`` and ``TopicError``.
     """
+    from streams import archiverows
+    from streams.clock import now_ms
     from streams.ledgerfile import frame_of
     from streams.reading import reading
+    from streams.shadow import latest_state
     from streams.topics import TopicError, describe
 
     parquet.arrow(path)
@@ -271,10 +292,15 @@ def archive(
         raise TopicError(f"topic {topic} does not exist at {config.broker}: run `whaleline topics apply`")
     begin(path, About(topic, found.topic_id, found.partitions))
     with alone(path):
+        states = 0
+        # The rows first: the records that they are judged on from are then there.
+        for partition in range(found.partitions) if rows_days is not None else ():
+            if archiverows.due(path, partition, now_ms(), rows_days or 0):
+                states += archiverows.keep(path, partition, latest_state(config, partition), now_ms())
         starts = next_offsets(path)
         with reading(config.broker, topic, starts=starts, **client) as (_, messages):
             frames = (frame_of(*one) for one in messages)
-            return write(path, _behind(path, frames, starts), events=events, progress=progress)
+            return write(path, _behind(path, frames, starts), events=events, progress=progress), states
 
 
 def _behind(path: Path, frames: Iterable[Frame], starts: dict[int, int]) -> Iterator[Frame]:

@@ -20,7 +20,7 @@ from schemas.block import (
 )
 from schemas.codes import Control
 from schemas.events import FIELD, Event, Type
-from streams import archive
+from streams import archive, archiverows
 from streams.archive import Piece
 from streams.ledgerfile import Frame
 
@@ -32,11 +32,12 @@ Progress = Callable[[int], None]
 
 
 class Forgotten(NamedTuple):
-    """What was taken out of an archive."""
+    """What was taken out of an archive; ``files`` were written anew, ``states`` of them hold rows."""
 
     events: int
     mentions: int
     files: int
+    states: int = 0
 
 
 def forget(path: Path, customer_id: str, until_ms: int | None, progress: Progress = lambda _: None) -> Forgotten:
@@ -46,7 +47,7 @@ def forget(path: Path, customer_id: str, until_ms: int | None, progress: Progres
     for each file. Raises ``FileError``.
     """
     archive.about(path)
-    events = mentions = files = 0
+    events = mentions = files = states = 0
     with archive.alone(path):
         for pieces in archive.pieces(path).values():
             for piece in pieces:
@@ -54,12 +55,13 @@ def forget(path: Path, customer_id: str, until_ms: int | None, progress: Progres
                 events, mentions = events + found.events, mentions + found.mentions
                 files += found.files
                 progress(1)
-    return Forgotten(events, mentions, files)
+        states, _ = archiverows.forget(path, customer_id, until_ms, progress)
+    return Forgotten(events, mentions, files + states, states)
 
 
 def files_of(path: Path) -> int:
     """How many files ``forget`` looks at."""
-    return sum(map(len, archive.pieces(path).values()))
+    return sum(map(len, archive.pieces(path).values())) + len(archiverows.kept(path))
 
 
 def _piece(path: Path, piece: Piece, customer_id: str, until_ms: int | None) -> Forgotten:

@@ -23,6 +23,7 @@ from streams.cli_parts import (
     PACKAGES,
     PAST,
     config_option,
+    day,
     duration,
     examples,
     fail,
@@ -199,11 +200,24 @@ def worker(config_file: Path | None) -> None:
 @click.option("--currency", default="USD", show_default=True, help="Events in another currency are refused.")
 @click.option("--app-id", default="whaleline", show_default=True, help="Part of every alert's id.")
 @click.option("--as-of", callback=moment, metavar="TIME", help="Judge as if it were this time, as in 2025-12-01.")
+@click.option(
+    "--from",
+    "since",
+    callback=day,
+    metavar="DAY",
+    help="Write what comes of a ledger from this day on; an archive's rows spare judging the days before.",
+)
+@click.option(
+    "--erasure-key",
+    type=FILE,
+    metavar="FILE",
+    help="The deployment's, where an archive's rows remember erased customers.",
+)
 def replay(
     events: Path, alerts: Path, states: Path, dead_letters: Path | None, held: Path | None,
     incidents: Path | None, curve: Path | None, problems: Path | None, daily: Path | None,
     policy_file: Path | None, partitions: int, jobs: int | None, resume: Path | None, currency: str, app_id: str,
-    as_of: int | None,
+    as_of: int | None, since: int | None, erasure_key: Path | None,
 ) -> None:  # fmt: skip
     """Judge a file of EVENTS again, without any broker.
 
@@ -214,9 +228,12 @@ def replay(
     """
     with in_a_sentence():
         policy = None if policy_file is None else read_policy(policy_file)
+        from streams.config import Config
         from streams.recorded import size_of
         from streams.replay import Outputs, run_replay
+        from streams.secret import load_key
 
+        key = load_key(Config(erasure_key=str(erasure_key or "")))
         size = size_of(events)
         hidden = not sys.stderr.isatty()
         with click.progressbar(length=size, label="replay", file=sys.stderr, hidden=hidden) as bar:
@@ -230,6 +247,8 @@ def replay(
                 resume=resume,
                 currency=currency,
                 as_of_ms=as_of,
+                from_ms=since,
+                **({} if key is None else {"erasure_key": key}),
                 progress=lambda done: bar.update(done - bar.pos),
             )
         if summary.dead_letters and dead_letters is None:

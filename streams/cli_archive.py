@@ -32,13 +32,19 @@ def archive() -> None:
 )
 @click.argument("directory", type=DIRECTORY)
 @click.option("--no-events", is_flag=True, help="Only the records, without the table of their events.")
+@click.option("--rows-every", type=click.IntRange(1), default=7, show_default=True, metavar="DAYS",
+              help="Keep all customers' rows too, when the newest kept are so many days old.")  # fmt: skip
+@click.option("--no-rows", is_flag=True, help="Keep no rows.")
 @config_option
 @broker_option
-def archive_update(directory: Path, no_events: bool, config_file: Path | None, broker: str | None) -> None:
+def archive_update(
+    directory: Path, no_events: bool, rows_every: int, no_rows: bool, config_file: Path | None, broker: str | None
+) -> None:
     """Append to the archive in DIRECTORY what the ledger topic holds now; make it, if there is none.
 
-    Let it run more often than the ledger's retention deletes. Whatever ends it, the next run goes on behind the
-    last file that is whole.
+    Now and then all rows are kept beside the records, so that `whaleline replay --from DAY` need not begin with
+    the first of them. Let it run more often than the ledger's retention deletes. Whatever ends it, the next run
+    goes on behind the last file that is whole.
     """
     with in_a_sentence():
         config = read_config(config_file, broker)
@@ -50,10 +56,18 @@ def archive_update(directory: Path, no_events: bool, config_file: Path | None, b
             if shown and count % 1_000 == 0:
                 click.echo(f"\rarchive: {count:,} records", nl=False, err=True)
 
-        count = archive.archive(config, directory, events=not no_events, progress=progress, **client_of(config))
+        count, states = archive.archive(
+            config,
+            directory,
+            events=not no_events,
+            rows_days=None if no_rows else rows_every,
+            progress=progress,
+            **client_of(config),
+        )
         if shown:
             click.echo("\r", nl=False, err=True)
-        click.echo(f"{directory}: {count} records more of {config.topics.ledger}")
+        rows = f"; rows kept of {states} partitions" if states else ""
+        click.echo(f"{directory}: {count} records more of {config.topics.ledger}{rows}")
 
 
 @archive.command("check", epilog=examples("whaleline archive check /var/lib/whaleline/archive"))

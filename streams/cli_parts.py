@@ -74,6 +74,14 @@ def moment(_context: click.Context, _option: click.Parameter, text: str | None) 
     return int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
+def day(context: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    """Milliseconds of the midnight, UTC, with which a day begins."""
+    found = moment(context, option, text)
+    if found is not None and found % 86_400_000:
+        raise click.BadParameter(f"{text!r} is not a day such as 2025-12-01")
+    return found
+
+
 def fail(sentence: str, code: int) -> None:
     """Say the sentence and end with the code."""
     click.echo(f"whaleline: {sentence}", err=True)

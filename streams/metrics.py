@@ -42,6 +42,7 @@ class Metrics:
         self._of_the_engine()
         self._of_the_judgement()
         self._of_the_base()
+        self._of_a_shadow()
         for kind, change in map(kind_and_change, KINDS):
             self.alerts.labels(kind, change)
             self.held.labels(kind, change)
@@ -131,6 +132,18 @@ class Metrics:
         )
         self.loss_cents = gauge("whale_loss_cents", "What customers below zero take away in the year.")
         self.whale_customers = gauge("whale_customers", "Customers with money in the year.", "side")
+
+    def _of_a_shadow(self) -> None:
+        gauge = self._gauge
+        self.shadow_entered = gauge(
+            "shadow_entered_customers", "Customers entered by both policies, or by one alone.", "kind", "entered"
+        )
+        self.shadow_differs = gauge(
+            "shadow_differing_customers", "Customers in another state than under the live policy.", "kind"
+        )
+        self.shadow_alerts = gauge(
+            "shadow_compared_alerts", "Alerts that ask for something, since the shadow's policy began.", "policy"
+        )
 
     def _counter(self, name: str, words: str, *labels: str) -> Counter:
         return Counter(f"whaleline_{name}", words, labels, registry=self.registry)

@@ -1,9 +1,11 @@
 """A recorded ledger, whichever way it was recorded: one file (``whaleline ledger dump``) or an archive."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
-from streams import archive, ledgerfile
+from streams import archive, archiverows, ledgerfile
+from streams.archiverows import Kept
 from streams.ledgerfile import FileError, Frame, Head
 
 
@@ -16,9 +18,20 @@ def is_recorded(path: Path) -> bool:
     return True
 
 
-def read(path: Path) -> tuple[Head, Iterator[Frame]]:
-    """The head and, one by one, the frames; damage is a ``FileError`` where it is reached."""
-    return archive.read(path) if path.is_dir() else ledgerfile.read(path)
+def read(path: Path, starts: Mapping[int, int] | None = None) -> tuple[Head, Iterator[Frame]]:
+    """The head and, one by one, the frames; damage is a ``FileError`` where it is reached.
+
+    ``starts`` says with which record of some partitions to begin, of an archive.
+    """
+    return archive.read(path, starts) if path.is_dir() else ledgerfile.read(path)
+
+
+def rows_before(path: Path, from_ms: int) -> dict[int, Kept]:
+    """For each partition the newest rows that were kept before a midnight; a ledger in one file has none."""
+    if not path.is_dir():
+        return {}
+    day = datetime.fromtimestamp(from_ms / 1_000, UTC).date().isoformat()
+    return archiverows.newest(path, archive.firsts_of(path, day))
 
 
 def size_of(path: Path) -> int:

@@ -21,12 +21,14 @@ from schemas.events import TS_MAX_MS
 from schemas.lexicon import PURCHASES, SUPPORT
 from schemas.policy import Policy, parse
 from schemas.waiting import Sheaf
+from streams import archiverows
 from streams.intake import Clock, Intake, opening
 from streams.ledgerfile import Frame
+from streams.markers import OFFLINE_KEY
 from streams.outcome import Outcome
 from streams.payloads import AT_ONCE, Chunk, chunks
 from streams.pipeline import HoleError, Pipeline, Record, under
-from streams.recorded import is_recorded, read
+from streams.recorded import is_recorded, read, rows_before
 
 CALLS = Source(UUID("5c1f0f3e-6a62-5d0c-8d57-0f7a5a8d0001"), 0)
 SALES = Source(UUID("5c1f0f3e-6a62-5d0c-8d57-0f7a5a8d0002"), 0)
@@ -59,15 +61,20 @@ ALONE = Share()
 class Judge:
     """The pipelines of all partitions. What came of a record is told to ``heard``, ``refuse`` and ``write``."""
 
-    def __init__(self, app_id: str, partitions: int, name: str, share: Share = ALONE) -> None:
+    def __init__(
+        self, app_id: str, partitions: int, name: str, share: Share = ALONE, erasure_key: bytes = OFFLINE_KEY
+    ) -> None:
         """``name`` is what the input is called in errors; offsets of its payloads are told under it.
 
-        Of the partitions only a ``share`` is judged: who has another share judges the others.
+        Of the partitions only a ``share`` is judged: who has another share judges the others. While ``quiet``,
+        nobody hears what comes of a record.
         """
         self.name, self.partitions, self.share = name, partitions, share
-        self.records = 0
+        self.records, self.quiet = 0, False
         self._numbers = [0] * partitions
-        self.pipelines = [Pipeline(app_id, partition, partitions) for partition in range(partitions)]
+        self.pipelines = [
+            Pipeline(app_id, partition, partitions, erasure_key=erasure_key) for partition in range(partitions)
+        ]
 
     def open(self, policy: Policy) -> None:
         """Tell every partition which sources there are, and the policy."""
@@ -89,7 +96,8 @@ class Judge:
             outcome = self.pipelines[partition].step(record)
         except (BlockError, HoleError) as error:
             raise ReplayError(f"{self.name}: partition {partition}, offset {record.offset}: {error}") from error
-        self.heard(partition, outcome)
+        if not self.quiet:
+            self.heard(partition, outcome)
 
     def heard(self, partition: int, outcome: Outcome) -> None:
         """Called with what came of each record."""
@@ -109,18 +117,28 @@ def judge_file(
     partitions: int = 1,
     currency: str = "USD",
     as_of_ms: int | None = None,
+    from_ms: int | None = None,
     progress: Progress = lambda _: None,
 ) -> Judge:
     """Judge ``events`` with the judge that ``judge_of`` makes for so many partitions, and return it.
 
     A recorded ledger brings its own partitions and policies; ``policy`` then stands in place of all of them. Of a
     file of events None is the default policy. ``as_of_ms`` stops before events (of a ledger: records appended) at
-    or after that time. Raises ``ReplayError`` and ``FileError``.
+    or after that time. ``from_ms``, a midnight: of a ledger, only what comes of records appended then or later is
+    heard; of an archive, judging begins with the newest rows of before. Raises ``ReplayError`` and ``FileError``.
     """
     if is_recorded(events):
-        head, frames = read(events)
+        head, states = read(events)[0], {}
         judge = judge_of(head.partitions)
-        _judge_frames(judge, frames, policy, as_of_ms, progress)
+        if from_ms is not None:
+            states = rows_before(events, from_ms)
+            for partition, one in states.items():
+                if judge.share.has(partition):
+                    archiverows.restore(one, judge.pipelines[partition])
+        frames = read(events, {partition: one.offset for partition, one in states.items()})[1]
+        _judge_frames(judge, frames, policy, as_of_ms, from_ms, progress)
+    elif from_ms is not None:
+        raise ReplayError(f"{events} is a file of events: only a ledger or an archive can be judged from a day on")
     else:
         judge = judge_of(partitions)
         judge.open(policy or parse(""))
@@ -129,11 +147,13 @@ def judge_file(
 
 
 def _judge_frames(
-    judge: Judge, frames: Iterator[Frame], policy: Policy | None, as_of_ms: int | None, progress: Progress
-) -> None:
+    judge: Judge, frames: Iterator[Frame], policy: Policy | None, as_of_ms: int | None, from_ms: int | None,
+    progress: Progress,
+) -> None:  # fmt: skip
     done = 0
     for frame in frames:
-        judge.records += 1
+        judge.quiet = from_ms is not None and _within(judge.name, frame, from_ms)
+        judge.records += not judge.quiet
         done += len(frame.value)
         progress(done)
         if _within(judge.name, frame, as_of_ms) and judge.share.has(frame.partition):

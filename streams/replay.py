@@ -70,6 +70,8 @@ def run_replay(
         if policy is not None:
             raise ReplayError(f"{events} is a recorded ledger, which brings its own policies: name none")
         asked = asked._replace(partitions=read(events)[0].partitions)
+    if asked.from_ms is not None and resume is not None:
+        raise ReplayError("a replay from a day on cannot be resumed: begin with a later day instead")
     if jobs is None:
         jobs = (os.cpu_count() or 1) if size_of(events) >= FROM_BYTES else 1
     jobs = min(jobs, asked.partitions)

@@ -10,7 +10,7 @@ from typing import Any
 
 from kafka import errors
 
-from streams.topics import TopicNames
+from streams.topics import BEFORE, TopicNames
 
 PRINCIPAL = "User:whaleline-{}"
 """The user of a kind of process, as brokers know it by its password; by a certificate ``User:CN=whaleline-{}``."""
@@ -55,6 +55,7 @@ def rights(names: TopicNames, app_id: str) -> dict[str, tuple[Right, ...]]:
     }
     desk = {
         **_each((*said, names.customers), "Read"),
+        **_each((BEFORE + names.alerts, BEFORE + names.insights), "Read"),
         names.desk_actions: ("Read", "Write"),
         **_each((names.ledger, names.support_calls), "Write"),
     }
@@ -83,9 +84,9 @@ def shadow_rights(live: TopicNames, own: TopicNames, app_id: str) -> tuple[Right
     mine = {name for role, name in asdict(own).items() if name != getattr(live, role)}
     topics = {
         **_each((live.support_calls, live.purchases), "Describe"),
-        **_each((live.ledger, live.customers), "Read"),
+        **_each((live.ledger, live.customers, live.alerts), "Read"),
         **_each(sorted(mine), "Write", "DescribeConfigs"),
-        own.customers: ("Read", "Write", "DescribeConfigs"),
+        **_each((own.customers, own.alerts, own.insights), "Read", "Write", "DescribeConfigs"),
     }
     group = Right("group", app_id, ("Read",))
     return (*_of_topics(topics), group, Right("transactional-id", f"{app_id}-judge-", ("Write",), prefixed=True))

@@ -19,10 +19,10 @@ from streams.connection import client_of
 from streams.memory import Position
 from streams.outbox import NONCE_KEY, Outbox, Publication
 from streams.reading import reading
+from streams.topics import BEFORE
 
 log = logging.getLogger("whaleline")
 
-BEFORE = "shadow-"
 OWN = ("customers", "alerts", "holds", "insights", "alerts_held", "incidents", "dead_letters", "erasures")
 """The topics that a shadow writes; all others are the live ones."""
 
@@ -50,7 +50,7 @@ async def copy(config: Config, partition: int, outbox: Outbox) -> int:
     """
     live = config.shadow_of
     assert live is not None
-    records = await asyncio.to_thread(_latest, live, partition)
+    records = await asyncio.to_thread(latest_state, live, partition)
     position = records.pop(Position.KEY, None)
     if position is None:
         return 0
@@ -60,7 +60,7 @@ async def copy(config: Config, partition: int, outbox: Outbox) -> int:
     return len(records) + 1
 
 
-def _latest(config: Config, partition: int) -> dict[bytes, bytes]:
+def latest_state(config: Config, partition: int) -> dict[bytes, bytes]:
     """The last committed value of each key of a customers partition, in the order of their records."""
     found: dict[bytes, bytes] = {}
     topic = config.topics.customers

@@ -24,6 +24,8 @@ SEGMENT_MS = 24 * HOUR_MS
 FORGETTING_MS = 7 * 24 * HOUR_MS  # what was taken back is compacted away by then
 COMPACTION_LAG_MS = HOUR_MS  # a reader an hour late still finds every version of a row
 TIMEOUT_S = 10.0
+BEFORE = "shadow-"
+"""Stands before the live names in those of a shadow's topics."""
 # Stands for the UUIDs of a broker that has none; a constant, so that every worker derives the same.
 NAMESPACE = uuid.UUID("7b0f5c0e-6f0a-5f8e-9a55-3d1c2b7e9a41")
 

@@ -16,6 +16,7 @@ from schemas.state import CUSTOMER, NEVER
 from streams import shares
 from streams.checkpoint import EVERY_S, Checkpoint
 from streams.clock import monotonic_s
+from streams.markers import OFFLINE_KEY
 from streams.outcome import Outcome
 from streams.pipeline import Pipeline
 from streams.rejudge import Judge, Progress, Share, judge_file
@@ -33,6 +34,8 @@ class Asked(NamedTuple):
     partitions: int = 1
     currency: str = "USD"
     as_of_ms: int | None = None
+    from_ms: int | None = None
+    erasure_key: bytes = OFFLINE_KEY
 
 
 class Into(NamedTuple):
@@ -128,6 +131,7 @@ def _run(asked: Asked, writer_of: Any, progress: Progress) -> Found:
         partitions=asked.partitions,
         currency=asked.currency,
         as_of_ms=asked.as_of_ms,
+        from_ms=asked.from_ms,
         progress=progress,
     )
     assert isinstance(writer, Writer)
@@ -138,7 +142,7 @@ class Writer(Judge):
     """Writes what it hears, as soon as nothing that belongs before it can come any more."""
 
     def __init__(self, asked: Asked, partitions: int, into: Into, share: Share, daily: bool) -> None:
-        super().__init__(asked.app_id, partitions, str(asked.events), share)
+        super().__init__(asked.app_id, partitions, str(asked.events), share, asked.erasure_key)
         self.found = Found()
         self.batch = 0
         self._into = into
@@ -203,7 +207,8 @@ class Writer(Judge):
             self._into.daily.put(day, standing)
 
     def _midnight(self, pipeline: Pipeline, tick_ms: int) -> None:
-        self.put_daily(pipeline.partition, tick_ms // DAY_MS, Standing.of(pipeline))
+        if not self.quiet:
+            self.put_daily(pipeline.partition, tick_ms // DAY_MS, Standing.of(pipeline))
 
     def letter_line(self, letter: DeadLetter) -> str:
         """A dead letter as a line.

@@ -22,6 +22,9 @@ from schemas.alerts import Alert
 from streams.config import Config, load
 from streams.embedded import EmbeddedBroker
 from streams.intake import ledger_partition
+from streams.shadow import shadow_of
+from streams.shadowed import KEY as SHADOW_KEY
+from streams.shadowed import Begun
 from streams.stories import STORIES
 from tests.stories.telling import tell
 
@@ -192,6 +195,16 @@ class Stage:
         """One record of any bytes; None takes away what stands under the key."""
         self._producer.produce(getattr(self.config.topics, role), value, key, partition, headers=list(headers))
 
+    def in_shadow(self, begun: Begun, *told: Alert) -> None:
+        """A shadow that has begun in every partition, and its alerts, as its workers publish them."""
+        names, partitions = shadow_of(self.config, "").topics, self.config.ledger_partitions
+        for partition in range(partitions):
+            self._producer.produce(names.insights, begun.to_msgpack(), SHADOW_KEY, partition)
+        for one in told:
+            partition = ledger_partition(one.customer_id, partitions)
+            self._producer.produce(names.alerts, one.to_msgpack(), one.customer_id.encode(), partition)
+        self.flush()
+
     def alerts(self, *told: Alert) -> None:
         """Alerts, as a judge publishes them."""
         for one in told:
@@ -209,9 +222,10 @@ class Stage:
 
 
 @contextmanager
-def stage(**settings: str) -> Iterator[Stage]:
-    """A broker in memory for a test."""
+def stage(shadow: bool = False, **settings: str) -> Iterator[Stage]:
+    """A broker in memory for a test; with the topics of a shadow, where a test wants one."""
     environment = {**SETTINGS, **settings}
-    plans = load(None, environment).plan()
+    config = load(None, environment)
+    plans = config.plan() + (shadow_of(config, "").plan() if shadow else [])
     with EmbeddedBroker({one.name: one.partitions for one in plans}) as broker:
         yield Stage({**environment, "WHALELINE_BROKER": broker.bootstrap})

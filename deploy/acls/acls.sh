@@ -26,6 +26,8 @@ kafka-acls.sh --add --allow-principal User:whaleline-desk --operation Read --top
 kafka-acls.sh --add --allow-principal User:whaleline-desk --operation Read --topic insights "$@"
 kafka-acls.sh --add --allow-principal User:whaleline-desk --operation Read --topic erasures "$@"
 kafka-acls.sh --add --allow-principal User:whaleline-desk --operation Read --topic whaleline-customers "$@"
+kafka-acls.sh --add --allow-principal User:whaleline-desk --operation Read --topic shadow-alerts "$@"
+kafka-acls.sh --add --allow-principal User:whaleline-desk --operation Read --topic shadow-insights "$@"
 kafka-acls.sh --add --allow-principal User:whaleline-desk --operation Read --operation Write --topic desk-actions "$@"
 kafka-acls.sh --add --allow-principal User:whaleline-desk --operation Write --topic whaleline-ledger "$@"
 kafka-acls.sh --add --allow-principal User:whaleline-desk --operation Write --topic support-calls "$@"

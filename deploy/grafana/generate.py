@@ -160,6 +160,14 @@ def value() -> list[Any]:
                (hourly("sum by (kind, after) (rate(whaleline_state_transitions_totalRATE))"), "{{after}}")),
         course("Good news", "short", "Ready to be asked for a referral, hidden gems, thanks owed.",
                (f"sum by (state) (whaleline_customers_in_state{{{good}}})", "{{state}}")),
+        course("A policy in the shadow: customers entered", "short",
+               "By both policies, by the live one alone, by the shadow alone; empty without a shadow.",
+               ("sum by (kind, entered) (whaleline_shadow_entered_customers) > 0", "{{kind}} {{entered}}")),
+        course("A policy in the shadow: who stands otherwise", "short",
+               "Customers in another state than under the live policy, by kind of alert.",
+               ("sum by (kind) (whaleline_shadow_differing_customers) > 0", "{{kind}}")),
+        course("A policy in the shadow: alerts since it began", "short", "Those that ask for something.",
+               ("sum by (policy) (whaleline_shadow_compared_alerts)", "{{policy}}")),
     ]  # fmt: skip
 
 

@@ -48,6 +48,7 @@ def add_routes(app: web.Application) -> None:
     get("/v1/incidents", _incidents)
     get("/v1/holds", _holds)
     get("/v1/figures", _figures)
+    get("/v1/shadow", _shadow)
     post("/v1/actions", _act)
 
 
@@ -269,6 +270,18 @@ async def _figures(request: web.Request) -> web.Response:
     caller_of(request, "manager")
     desk = request.app[DESK]
     return answer(desk.once_in_a_while("figures", lambda: figures(desk.view, now_ms())))
+
+
+async def _shadow(request: web.Request) -> web.Response:
+    """The policy that runs in the shadow, and what it says beside the one in force."""
+    caller_of(request, "manager")
+    desk = request.app[DESK]
+
+    def told() -> Any:
+        fold = desk.shadow.fold
+        return None if fold is None else fold.told(desk.board.forgotten.hides)
+
+    return answer({"shadow": desk.once_in_a_while("shadow", told), "of_partitions": desk.config.ledger_partitions})
 
 
 # ---------------------------------------------------------------- acting

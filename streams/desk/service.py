@@ -25,6 +25,9 @@ from streams.desk.ranking import Queue
 from streams.desk.standing import Standing, Taken, stand
 from streams.desk.view import Change, View
 from streams.intake import ledger_partition
+from streams.shadow import shadow_of
+from streams.shadowed import Shadowed
+from streams.shadowwatch import Follower
 
 SPACING_S = 0.005
 """Changes are told together that come within this time, or while the last ones are being told."""
@@ -51,6 +54,8 @@ class Desk:
         self.feed = Feed(secrets.token_hex(6))
         self.rows = rows.Rows()
         self.reader = Reader(config, self.board, self._woken)
+        every = set(range(config.ledger_partitions))
+        self.shadow = Follower(config, shadow_of(config, "").topics, lambda: every, self._look_at_the_shadow)
         self.writer = Writer(config)
         self.viewers = 0
         self.registry = CollectorRegistry()
@@ -63,13 +68,14 @@ class Desk:
         self._before: set[str] = set()
         self._order: tuple[str, ...] = ()
         self._shown = self._told_once = False
+        self._shadowed: list[Any] = []
         self._measured_ms = now_ms()
         self._made: dict[str, tuple[float, Any]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to read and to tell."""
-        jobs = (self.reader.run(), self.rows.run(self.config), self._tell())
+        jobs = (self.reader.run(), self.rows.run(self.config), self.shadow.run(), self._tell())
         self._tasks = [asyncio.create_task(job) for job in jobs]
 
     async def stop(self) -> None:
@@ -121,6 +127,14 @@ class Desk:
             self._whole = {key: value for key, value in self._whole.items() if key[1] == self.feed.last_id}
             self._whole[money, self.feed.last_id] = known
         return known
+
+    async def _look_at_the_shadow(self, fold: Shadowed) -> None:
+        """Tell whoever looks at its page when it has changed."""
+        now = [*fold.asked, *fold.begun.values()]
+        if now != self._shadowed:
+            self._shadowed = now
+            self.board.pages.add("shadow")
+            self._woken()
 
     def _woken(self) -> None:
         self._news.set()

@@ -227,5 +227,5 @@ def test_the_file_of_rights_is_for_the_default_topics() -> None:
     assert lines == commands(TopicNames(), "whaleline")
     named = {acl.resource_pattern.resource_name for line in lines for acl in as_acls(line)}
     assert named - {getattr(TopicNames(), one.name) for one in fields(TopicNames)} == {
-        "whaleline", "whaleline-judge-", "kafka-cluster"
+        "whaleline", "whaleline-judge-", "kafka-cluster", "shadow-alerts", "shadow-insights"
     }  # fmt: skip

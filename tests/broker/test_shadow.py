@@ -12,12 +12,13 @@ import pytest
 from schemas.policy import parse
 from streams.pipeline import Pipeline, Record, under
 from streams.shadow import shadow_of
+from streams.shadowed import KEY, Begun
 from streams.topics import apply
 from tests.broker.deployment import Deployment
 from tests.command import whaleline
 from tests.worlds import START_MS, world
 
-DAY = 86_400_000
+HOUR, DAY = 3_600_000, 86_400_000
 END_MS = START_MS + 130 * DAY
 CAREFUL = (
     "[policy]\nversion = 7\n[churn]\nenter_probability = 0.9\nhigh_probability = 0.95\nclear_probability = 0.1\n"
@@ -81,6 +82,18 @@ def test_a_shadow_beside_a_new_ledger_says_what_its_policy_says(
     assert set(churn["both"]) | set(churn["only_live"]) == entered
     assert churn["only_live"]
     assert churn["only_shadow"] == []
+    live.until("each partition tells how far it is", lambda: told_until(shadow) == [END_MS // HOUR * HOUR] * 3)
+    assert {one.file for one in begun(shadow).values()} == {policy.name}
+
+
+def begun(shadow: Deployment) -> dict[int, Begun]:
+    """What the shadow tells of each partition."""
+    found = shadow.read(shadow.config.topics.insights)
+    return {one.partition(): Begun.of(one.value()) for one in found if one.key() == KEY}
+
+
+def told_until(shadow: Deployment) -> list[int]:
+    return [one.until_ms for one in begun(shadow).values()]
 
 
 def test_a_shadow_begins_where_the_live_judge_stands(live: Deployment, shadow: Deployment, tmp_path: Path) -> None:

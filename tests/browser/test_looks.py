@@ -20,6 +20,7 @@ from tests.desks import DEADLINE_S, ROOT, DeskProcess
 PAGES = {
     "#queue": ".row", f"#card={WRONG}": ".money", f"#curve={WRONG}": ".mark-dot", "#problems": "meter",
     "#lists": "table", "#winback": "table", "#holds": "table", "#incidents": ".incidents", "#figures": ".stats",
+    "#shadow": "pre",
 }  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from streams.desk.access import load_access
 from streams.desk.board import READ
 from streams.notify.targets import EXAMPLE, TargetError, load_targets
 from streams.rights import rights
-from streams.topics import TopicNames
+from streams.topics import BEFORE, TopicNames
 from streams.watchdog import STOP_S
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,7 +188,8 @@ def test_rights_are_for_what_each_process_touches() -> None:
     sources, by_hand = {names.support_calls, names.purchases}, {names.deliveries}
     assert reads["worker"] == sources | {names.ledger, names.customers}
     assert writes["worker"] == everything - sources - by_hand
-    assert reads["desk"] == {getattr(names, role) for role in READ} | {names.customers}
+    shadows = {BEFORE + names.alerts, BEFORE + names.insights}
+    assert reads["desk"] == {getattr(names, role) for role in READ} | {names.customers} | shadows
     assert writes["desk"] == {names.ledger, names.support_calls, names.desk_actions}
     assert all(
         "Delete" not in what and "Alter" not in what for given in granted.values() for what in given.values()

@@ -229,6 +229,10 @@ def test_columns_that_are_not_the_wires_are_refused(table: dict[str, object], sa
         judged(tmp_path / "events.parquet", tmp_path / "out")
 
 
+def _position(driver: Driver) -> bytes:
+    return next(value for key, value in driver.changelog[1] if key == b"p" and value is not None)
+
+
 def test_an_archive_is_kept_from_kafka_and_grows(tmp_path: Path) -> None:
     """On a broker in memory: made, found to be up to date, grown, checked and replayed, by the commands."""
     settings = {"WHALELINE_LEDGER_PARTITIONS": "2", "WHALELINE_EMBEDDED_BROKER": "true"}
@@ -247,7 +251,13 @@ def test_an_archive_is_kept_from_kafka_and_grows(tmp_path: Path) -> None:
             assert producer.flush(10) == 0
 
         put([log[:20] for log in driver.ledger])
-        assert "40 records more" in whaleline("archive", "update", kept, **env).stdout
+        assert "40 records more of whaleline-ledger\n" in whaleline("archive", "update", kept, **env).stdout
+        producer.produce("whaleline-customers", _position(driver), b"p", 1)
+        assert producer.flush(10) == 0
+        assert (
+            "0 records more of whaleline-ledger; rows kept of 1 partitions"
+            in whaleline("archive", "update", kept, **env).stdout
+        )
         assert ": 0 records more" in whaleline("archive", "update", kept, "--no-events", **env).stdout
         put([log[20:] for log in driver.ledger])
         grown = sum(len(log) - 20 for log in driver.ledger)

@@ -141,6 +141,7 @@ GETS = [
     (f"/v1/alerts?customer={WRONG}", "Alerts"), (f"/v1/curve?customer={WRONG}", "Curve"),
     ("/v1/problems", "Problems"), ("/v1/win-back", "WinBack"), ("/v1/lists", "Lists"),
     ("/v1/incidents", "Incidents"), ("/v1/holds", "Holds"), ("/v1/figures", "Figures"),
+    ("/v1/shadow", "Shadow"),
     ("/livez", "Live"), ("/readyz", "Ready"),
 ]  # fmt: skip
 

@@ -44,7 +44,7 @@ LEAST = {
     f"/v1/may-contact?customer={TWIN}&purpose=marketing": "viewer", "/v1/openapi.json": "viewer", "/": "viewer",
     f"/v1/alerts?customer={TWIN}": "manager", "/v1/curve": "manager", "/v1/problems": "manager",
     "/v1/win-back": "manager", "/v1/lists": "manager", "/v1/incidents": "manager", "/v1/holds": "manager",
-    "/v1/figures": "manager",
+    "/v1/figures": "manager", "/v1/shadow": "manager",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ export const PAGES = {
   holds: ["Holds", () => "/v1/holds", holds, "holds"],
   incidents: ["Incidents", () => "/v1/incidents", incidents, "incidents"],
   figures: ["Figures", () => "/v1/figures", figures, "cards"],
+  shadow: ["Shadow", () => "/v1/shadow", shadow, "shadow"],
 };
 
 /** Draw one of them and keep it up to date; the way to leave it. */
@@ -135,4 +136,29 @@ function figures({ all, floors, kinds }) {
   kinds.length ? scroll("Called right", table(["Alert", "Decided on", "Called right", "19 times of 20 between"],
     kinds.map((one) => [capital(spaced(one.moment ?? one.kind)), one.labelled, percent(one.precision_ppm), `${percent(one.low_ppm)} and ${percent(one.high_ppm)}`]))) : null,
   h("p", { class: "muted" }, `Of all cards that the topics still hold, at ${hereClock(Date.now())}. Nobody is counted by name. Of alerts that nobody decided on, no one knows whether they were right.`)];
+}
+
+function shadow({ shadow: found, of_partitions: of }) {
+  if (!found) return [h("p", { class: "empty" }, "No second policy is judged beside the one in force."),
+    h("p", {}, "A shadow judges what happens now under another policy, and nobody acts on it. To start one, beside the workers:"),
+    h("pre", {}, "whaleline shadow topics\nwhaleline shadow run new.toml")];
+  const { policy, alerts, alerts_per_day: daily, capacity_per_day: capacity, kinds } = found;
+  const whole = (count) => count.toLocaleString("en");
+  const side = (words, name) => stat(words, daily[name] === null ? whole(alerts[name]) : daily[name].toLocaleString("en"),
+    `${daily[name] === null ? "in all; a day is not over yet" : `${whole(alerts[name])} in all`}${daily[name] !== null && daily[name] > capacity ? ", more than the floor can take" : ""}`);
+  const sum = (name) => kinds.reduce((all, one) => all + one[name], 0);
+  const who = (title, some, count) => some.length ? h("details", { class: "table", "data-name": title }, h("summary", {}, `${title}: ${whole(count)}`),
+    scroll(title, table(["Customer", "When"], some.map((one) => [link(one.customer), dateTime(one.since_ms)])))) : null;
+  const unlike = sum("only_shadow") + sum("only_live") + sum("differs");
+  return [h("p", {}, `${policy.file || "The policy"}, version ${policy.version}, is judged in the shadow`, found.since_ms ? ` since ${dateTime(found.since_ms)} UTC` : "", found.until_ms ? `; it has come to ${dateTime(found.until_ms)} UTC.` : ".",
+      found.partitions < of ? h("strong", {}, ` It has begun in ${found.partitions} of ${of} partitions.`) : ""),
+    h("dl", { class: "stats" }, side("Alerts a day, live", "live"), side("Alerts a day, shadow", "shadow"), stat("The floor can take", whole(capacity), "a day"),
+      stat("Stand otherwise", whole(sum("differs")), "customers, by kind of alert")),
+    !kinds.length ? h("p", { class: "empty" }, "Nobody has been entered since, by either policy.") : scroll("By kind", table(["Alert", "Entered by both", "Would enter", "Would not", "Stand otherwise"],
+      kinds.map((one) => [capital(spaced(one.kind)), whole(one.both), whole(one.only_shadow), whole(one.only_live), whole(one.differs)]))),
+    kinds.length && !unlike ? h("p", {}, "So far the two policies say the same.") : null,
+    kinds.map((one) => [who(`${capital(spaced(one.kind))}, would enter`, one.enters, one.only_shadow), who(`${capital(spaced(one.kind))}, would not enter`, one.leaves, one.only_live)]),
+    h("p", {}, "To make it the policy that counts, for everybody from then on:"),
+    h("pre", {}, `whaleline policy push ${policy.file || "new.toml"} --author YOU --reason "WHY"`),
+    h("p", { class: "muted" }, "Who would enter is entered by the shadow alone, who would not by the live policy alone. A shadow that has not come as far as the live judges has yet to say what they said.")];
 }
