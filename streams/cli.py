@@ -222,8 +222,8 @@ def replay(
     """Judge a file of EVENTS again, without any broker.
 
     EVENTS holds events of both streams in their order: JSON lines, msgpack values one after another, or Parquet
-    whose columns are the wire's fields. Or it is a ledger, recorded by `whaleline ledger dump` or archived by
-    `whaleline archive update`. The same input gives the same bytes, and the same alert ids as live. Alerts and
+    or CSV whose columns are the wire's fields. Or it is a ledger, recorded by `whaleline ledger dump` or archived
+    by `whaleline archive update`. The same input gives the same bytes, and the same alert ids as live. Alerts and
     states whose file is named *.parquet become Parquet.
     """
     with in_a_sentence():

@@ -1,9 +1,10 @@
-"""The payloads of a file of events: JSON lines, msgpack values one after another, or the rows of a Parquet file.
+"""The payloads of a file of events: JSON lines, msgpack values one after another, or rows of Parquet or CSV.
 
-Which of the first two it is, its first byte says; that it is Parquet, its name.
+Which of the first two it is, its first byte says; that it is a table, its name.
 """
 
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterator, Sequence
 from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,6 +50,9 @@ def chunks(path: Path) -> Iterator[Chunk]:
     if parquet.is_parquet(path):
         yield from _rows(path)
         return
+    if path.suffix.lower() == ".csv":
+        yield from _lines(path)
+        return
     try:
         if path.stat().st_size > 0:
             yield from cut(str(path), np.asarray(np.memmap(path, np.uint8, "r")))
@@ -88,13 +92,7 @@ def cut(name: str, buffer: NDArray[np.uint8]) -> Iterator[Chunk]:
 def _rows(path: Path) -> Iterator[Chunk]:
     """The rows of a Parquet file, whose columns are named as the wire's fields; others are ignored."""
     schema = parquet.schema_of(path)
-    lacking = [name for name in NEEDED_EVERYWHERE if name not in schema.names]
-    if lacking:
-        raise FileError(
-            f"{path} has no column {lacking[0]}: columns must be named as the wire names its fields; "
-            "`whaleline import` brings other files"
-        )
-    names = [name for name in schema.names if name in FIELD]
+    names = _named(path, schema.names)
     for name in names:
         if not _fits(schema.field(name).type):
             raise FileError(
@@ -104,18 +102,73 @@ def _rows(path: Path) -> Iterator[Chunk]:
     size, number = path.stat().st_size, 0
     for batch, done, whole in parquet.batches(path, names, AT_ONCE):
         columns = [_column(name, column.to_pylist()) for name, column in zip(names, batch.columns, strict=True)]
-        values = [
-            encode({name: one for name, one in zip(names, row, strict=True) if one is not None})
-            for row in zip(*columns, strict=True)
-        ]
-        numbers = np.arange(number + 1, number + 1 + len(values))
-        number += len(values)
-        lengths = np.array([len(one) for one in values], np.int64)
-        sheaf = Sheaf(
-            *(np.frombuffer(b"".join(values), np.uint8), 2 * numbers, np.cumsum(lengths) - lengths, lengths),
-            *(np.zeros(len(values), np.int64), np.full(len(values), NONE)),
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        yield _chunk(rows, number, size * done // max(1, whole))
+        number += len(rows)
+
+
+def _named(path: Path, columns: Sequence[str]) -> list[str]:
+    """Those columns of a table that are fields. Raises ``FileError`` where one lacks that every event needs."""
+    lacking = [name for name in NEEDED_EVERYWHERE if name not in columns]
+    if lacking:
+        raise FileError(
+            f"{path} has no column {lacking[0]}: columns must be named as the wire names its fields; "
+            "`whaleline import` brings other files"
         )
-        yield Chunk(sheaf, numbers, size * done // max(1, whole))
+    return [name for name in columns if name in FIELD]
+
+
+def _chunk(rows: Sequence[dict[str, Any]], number: int, end: int) -> Chunk:
+    """Rows behind ``number`` others as payloads; what is None was not sent."""
+    values = [encode({name: one for name, one in row.items() if one is not None}) for row in rows]
+    numbers = np.arange(number + 1, number + 1 + len(values))
+    lengths = np.array([len(one) for one in values], np.int64)
+    sheaf = Sheaf(
+        *(np.frombuffer(b"".join(values), np.uint8), 2 * numbers, np.cumsum(lengths) - lengths, lengths),
+        *(np.zeros(len(values), np.int64), np.full(len(values), NONE)),
+    )
+    return Chunk(sheaf, numbers, end)
+
+
+def _lines(path: Path) -> Iterator[Chunk]:
+    """The lines of a CSV file whose columns are named as the wire's fields; an empty cell was not sent."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as data:
+            cells = csv.reader(iter(data.readline, ""), strict=True)
+            head = next(cells, [])
+            names, number, rows = _named(path, head), 0, []
+            places = [(name, head.index(name)) for name in names]
+            for line in cells:
+                rows.append({name: _said(name, line[at]) for name, at in places if at < len(line)})
+                if len(rows) == AT_ONCE:
+                    yield _chunk(rows, number, data.tell())
+                    number, rows = number + len(rows), []
+            if rows:
+                yield _chunk(rows, number, data.tell())
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise FileError(f"{path} is not text in UTF-8: `whaleline import` takes other encodings") from None
+    except csv.Error as error:
+        raise FileError(f"{path}, line {cells.line_num}: not CSV that can be read: {error}") from None
+
+
+_TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+
+
+def _said(name: str, text: str) -> Any:
+    """What a cell says; what is no value of its field stays text, and is refused where all events are checked."""
+    text, kind = text.strip(), FIELD[name].type
+    if not text:
+        return None
+    try:
+        if kind is Type.INTEGER:
+            return int(text)
+        if kind is Type.RATIO:
+            return float(text)
+    except ValueError:
+        return text
+    return _TRUTHS.get(text.lower(), text) if kind is Type.BOOLEAN else text
 
 
 def _fits(kind: Any) -> bool:

@@ -98,9 +98,13 @@ def axes(plane: Plane, x_name: Naming, y_name: Naming, x_steps: Sequence[float])
 
 
 def lines(
-    said: str, drawn: Sequence[Line], x_name: Naming, y_name: Naming, limit: tuple[str, float] | None = None
-) -> str:
-    """Lines over a common axis, from zero up, with their names; ``limit`` is a border to stay below."""
+    said: str, drawn: Sequence[Line], x_name: Naming, y_name: Naming, limit: tuple[str, float] | None = None,
+    alone: bool = False,
+) -> str:  # fmt: skip
+    """Lines over a common axis, from zero up, with their names; ``limit`` is a border to stay below.
+
+    ``alone``: a file of its own.
+    """
     points = [point for one in drawn for point in one.points]
     if not points:
         return ""
@@ -119,7 +123,7 @@ def lines(
         y = plane.y(limit[1])
         inside += f'<path class="limit" d="M{LEFT},{y}H{WIDTH - RIGHT}"/>'
         inside += f'<text x="{WIDTH - RIGHT}" y="{y - 5}" text-anchor="end">{escape(limit[0])}</text>'
-    return svg(inside, said)
+    return svg(inside, said, alone=alone)
 
 
 def calibration(said: str, drawn: Sequence[Line], x_name: Naming) -> str:

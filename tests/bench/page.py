@@ -4,9 +4,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from streams.picture import Line, lines
 from tests.bench.results import PEERS, RESULTS, held
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+COURSE = PAGE.parent / "images" / "replay-course.svg"
 
 CORE = {
     "score_one_ns": ("score of one customer, all but the five years' worth", "ns", 0),
@@ -45,6 +47,13 @@ ENGINES = {
     "whaleline": "whaleline: its whole judgement, with ledger and transactions",
     "flink": "Flink 2.1: the small job, state on the heap, chained, warm",
     "kafka_streams": "Kafka Streams 4.1: the small job, store in memory, warm",
+}
+LONG = {
+    "s": ("from the first event to the last result", "min", 1, 60),
+    "eps": ("events judged", "a second", 0, 1),
+    "eps_per_cpu_s": ("events judged for each second of processor time", "", 0, 1),
+    "alerts": ("alerts", "", 0, 1),
+    "peak_mb": ("memory at most, of all processes", "MB", 0, 1),
 }
 PEER = {"eps": "", "eps_committed": "", "rss_mb": " MB"}
 LATENCY = ("p50_ms", "p90_ms", "p99_ms", "max_ms", "missing")
@@ -116,7 +125,26 @@ def peers(held: dict[str, Any]) -> str:
     return "\n".join([f"| {title} | events a second | until committed | memory |", "|---" * 4 + "|", *rows])
 
 
-TABLES = {"core": core, "worker": worker, "bases": bases, "latency": latency, "peers": peers}
+def long(held: dict[str, Any]) -> str:
+    """A long history of a large base."""
+    rows = [
+        f"| {words} | {_number(held[name] / by, digits)} {unit} |"
+        for name, (words, unit, digits, by) in LONG.items()
+    ]
+    title = f"{held['events']:,} events of {held['days']} days, {held['customers']:,} customers"
+    return "\n".join([f"| {title}, {held['jobs']} processes | figure |", "|---|---|", *rows])
+
+
+def course(held: dict[str, Any]) -> str:
+    """A long replay as it goes: events judged and memory, over the minutes it took; each to its own greatest."""
+    minutes = [(s / 60, share, mb) for s, share, mb in held["course"]]
+    judged = Line("events judged", "a", [(at, 100 * share) for at, share, _ in minutes])
+    memory = Line("memory, of its peak", "b", [(at, 100 * mb / held["peak_mb"]) for at, _, mb in minutes])
+    said = f"Per cent of {held['events']:,} events judged, and of {held['peak_mb']:,} MB of memory, by minute"
+    return lines(said, [judged, memory], lambda at: f"{at:.0f} min", lambda part: f"{part:.0f} %", alone=True)
+
+
+TABLES = {"core": core, "worker": worker, "bases": bases, "latency": latency, "peers": peers, "long": long}
 
 
 def written(page: str, held: dict[str, Any]) -> str:
@@ -139,6 +167,8 @@ def main() -> int:
         print("Nothing was measured: run `make bench`, `make bench-worker` or `make peers` first", file=sys.stderr)
         return 1
     PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
+    if "long" in found:
+        COURSE.write_text(course(found["long"]) + "\n", encoding="utf-8")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,6 +215,40 @@ def test_what_is_wrong_with_an_archive_is_said(lived: Driver, tmp_path: Path) ->
         judged(kept, tmp_path / "gap")
     with pytest.raises(FileError, match="are gone from Kafka and not in the archive"):
         list(archive._behind(kept, [Frame(1, 12, 0, b"")], {1: 9}))
+
+
+def test_events_come_from_csv_as_from_json(tmp_path: Path) -> None:
+    """What is no value of its field is refused as it would be on the wire, with its line; nothing else is lost."""
+    lines = stories_file(tmp_path / "events.jsonl", customers=6)
+    sent = [json.loads(line) for line in lines.read_text().splitlines()]
+    sent.insert(70, {**sent[70], "ts_ms": "noon"})
+    lines.write_text("".join(json.dumps(one) + "\n" for one in sent))
+    names = sorted({name for one in sent for name in one} - {"version"})
+    with (tmp_path / "events.csv").open("w", newline="") as out:
+        table = csv.DictWriter(out, [*names, "note"], extrasaction="ignore")
+        table.writeheader()
+        table.writerows({**one, "note": "of no, interest"} for one in sent)
+    first, second = judged(lines, tmp_path / "a"), judged(tmp_path / "events.csv", tmp_path / "b")
+    assert first == second
+    assert second.dead_letters == 1
+    for name in ("alerts.jsonl", "states.jsonl"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"kind;ts_ms\npraise;1\n", "has no column kind: columns must be named as the wire"),
+        (b"", "has no column kind"),
+        (b"kind,ts_ms,customer_id\npraise,1,M\xfcller\n", "not text in UTF-8"),
+        (b'kind,ts_ms\n"praise,1\n', "line 2: not CSV"),
+    ],
+)
+def test_csv_that_cannot_be_read_is_said(text: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_bytes(text)
+    with pytest.raises(FileError, match=said):
+        judged(tmp_path / "events.csv", tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize(
