@@ -20,11 +20,11 @@ from schemas.policy import Policy
 from streams import shadowed
 from streams.clock import monotonic_s
 from streams.config import Config, ConfigError
-from streams.connection import aiokafka_of, client_of
+from streams.connection import aiokafka_of
 from streams.metrics import Metrics
 from streams.pipeline import Pipeline
 from streams.shadowed import ENTERED, LIVE, SHADOW, Begun, Shadowed
-from streams.topics import TopicError, TopicNames, describe
+from streams.topics import TopicNames
 
 log = logging.getLogger("whaleline")
 
@@ -58,25 +58,22 @@ class Follower:
         while True:
             try:
                 await self._follow()
-            except (KafkaError, TopicError, ConfigError) as error:
+            except (KafkaError, ConfigError) as error:
                 log.debug("the shadow cannot be followed: %s", type(error).__name__)
             except Exception as error:
                 log.warning("the shadow's comparison begins anew: %s", type(error).__name__)
             await asyncio.sleep(AGAIN_S)
 
-    async def _identity(self) -> Mapping[str, Any] | None:
-        """The shadow's topics as they are; None without them."""
-        names = [self._own.alerts, self._own.insights]
-        config = self._config
-        found = await asyncio.to_thread(describe, config.broker, names, **client_of(config))
-        return {name: one.topic_id for name, one in found.items()} if len(found) == len(names) else None
+    async def _is_there(self, consumer: Any) -> bool:
+        """Whether there are a shadow's topics; any that is made anew is read anew, from its oldest record."""
+        found: set[str] = await consumer.topics()
+        return {self._own.alerts, self._own.insights} <= found
 
     async def _follow(self) -> None:
-        mine, identity = self._partitions(), await self._identity()
-        if not mine or identity is None:
+        mine = self._partitions()
+        if not mine:
             self.fold = None
             return
-        begins, alerts = self._places(mine)
         consumer = aiokafka.AIOKafkaConsumer(
             **aiokafka_of(self._config),
             isolation_level="read_committed",
@@ -87,6 +84,12 @@ class Follower:
         )
         await consumer.start()
         try:
+            while not await self._is_there(consumer):
+                self.fold = None
+                await asyncio.sleep(AGAIN_S)
+                if self._partitions() != mine:
+                    return
+            begins, alerts = self._places(mine)
             consumer.assign([*begins, *alerts])
             await consumer.seek_to_beginning(*begins, *alerts)
             consumer.pause(*alerts)  # what they are compared from is known first
@@ -102,7 +105,7 @@ class Follower:
                 await self._turn(fold)
                 if monotonic_s() - looked_s >= AGAIN_S:
                     looked_s = monotonic_s()
-                    if await self._identity() != identity:
+                    if not await self._is_there(consumer):
                         return
         finally:
             await consumer.stop()
