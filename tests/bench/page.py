@@ -41,7 +41,6 @@ BASE = {
     "restored_records_per_s": ("changelog records restored", "a second", 0),
     "restart_to_ready_s": ("from the process's start until it judges", "s", 1),
     "planned_takeover_s": ("from SIGTERM until one that stood by judges everything", "s", 2),
-    "eps": ("events of 90 days judged, one and a half a customer", "a second", 0),
 }
 ENGINES = {
     "whaleline": "whaleline: its whole judgement, with ledger and transactions",
