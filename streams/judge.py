@@ -173,7 +173,12 @@ class Judge:
             if one.follower is not None:
                 one.follower.until.nonce = nonce
             await one.outbox.open(nonce)
-            count = await self._restore(partition, one, nonce)
+            try:
+                count = await self._restore(partition, one, nonce)
+            except RestoreError:
+                if self._policy is None or one.pipeline.policy is not None:
+                    raise
+                # No position was met: a shadow's copy was cut short, and is made again.
             if self._policy is not None:
                 if one.pipeline.policy is None:
                     copied = await shadow.copy(config, partition, one.outbox)

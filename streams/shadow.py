@@ -7,7 +7,7 @@ would give. It begins where the live judge stands: its first state is a copy of 
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from streams.config import Config
 from streams.connection import client_of
 from streams.memory import Position
 from streams.outbox import NONCE_KEY, Outbox, Publication
+from streams.pipeline import ROW_KEY
 from streams.reading import reading
 from streams.topics import BEFORE
 
@@ -54,7 +55,10 @@ async def copy(config: Config, partition: int, outbox: Outbox) -> int:
     position = records.pop(Position.KEY, None)
     if position is None:
         return 0
-    for some in _cut(records):
+    # A copy that was cut short may hold somebody whom the live judge has forgotten since.
+    left = await asyncio.to_thread(_latest, config, partition)
+    gone = [(key, None) for key in left if key[:1] == ROW_KEY and key not in records]
+    for some in _cut([*gone, *records.items()]):
         await outbox.publish(Publication(some))
     await outbox.publish(Publication([(Position.KEY, position)]))
     return len(records) + 1
@@ -74,12 +78,12 @@ def latest_state(config: Config, partition: int) -> dict[bytes, bytes]:
     return found
 
 
-def _cut(records: Mapping[bytes, bytes]) -> Iterable[list[tuple[bytes, bytes]]]:
-    some: list[tuple[bytes, bytes]] = []
+def _cut(records: Iterable[tuple[bytes, bytes | None]]) -> Iterable[list[tuple[bytes, bytes | None]]]:
+    some: list[tuple[bytes, bytes | None]] = []
     size = 0
-    for key, value in records.items():
+    for key, value in records:
         some.append((key, value))
-        size += len(key) + len(value)
+        size += len(key) + len(value or b"")
         if size >= COPY_BYTES:
             yield some
             some, size = [], 0
