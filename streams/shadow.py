@@ -56,7 +56,7 @@ async def copy(config: Config, partition: int, outbox: Outbox) -> int:
     if position is None:
         return 0
     # A copy that was cut short may hold somebody whom the live judge has forgotten since.
-    left = await asyncio.to_thread(_latest, config, partition)
+    left = await asyncio.to_thread(latest_state, config, partition)
     gone = [(key, None) for key in left if key[:1] == ROW_KEY and key not in records]
     for some in _cut([*gone, *records.items()]):
         await outbox.publish(Publication(some))

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.policy import parse
 from streams.pipeline import Pipeline, Record, under
-from streams.shadow import _latest, shadow_of
+from streams.shadow import latest_state, shadow_of
 from streams.shadowed import KEY, Begun
 from streams.topics import apply
 from tests.broker.deployment import Deployment
@@ -99,7 +99,7 @@ def told_until(shadow: Deployment) -> list[int]:
 def leave_half_a_copy(live: Deployment, shadow: Deployment) -> None:
     """What a shadow leaves that is killed while it copies; one of those it copied has been erased since."""
     for partition in range(live.config.ledger_partitions):
-        records = list(_latest(live.config, partition).items())
+        records = list(latest_state(live.config, partition).items())
         (row,) = [value for key, value in records if key[:1] == b"c"][:1]
         for key, value in [(b"cforgotten", row), *records[: len(records) // 2]]:
             live._producer.produce(shadow.config.topics.customers, value, key, partition)
