@@ -102,7 +102,23 @@ def alone(path: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise FileError(f"{path} is being written by another process") from None
+        _tidy(path)
         yield
+
+
+def _tidy(path: Path) -> None:
+    """Take away what a run that was ended left behind: drafts, and events whose records were not written any more.
+
+    The records are in another file, or will be, and their events with them. Events of before the oldest record
+    stay: whoever took the records away may keep them.
+    """
+    for draft in path.rglob(".*.part"):
+        draft.unlink(missing_ok=True)
+    oldest = {partition: files[0].first for partition, files in pieces(path).items()}
+    for one in path.glob(f"{EVENTS}/day=*/partition=*/*.parquet"):
+        first, partition = int(one.stem.partition("-")[0]), int(one.parent.name.removeprefix("partition="))
+        if not (path / one.relative_to(path / EVENTS)).exists() and first >= oldest.get(partition, 0):
+            one.unlink()
 
 
 def pieces(path: Path) -> dict[int, list[Piece]]:

@@ -125,3 +125,29 @@ def test_what_is_no_archive_is_refused_and_no_is_no(driver: Driver, tmp_path: Pa
     assert whaleline("archive", "forget", path, CUSTOMER).exit_code == 1
     assert holds(path, CUSTOMER)
     assert archiveforget.files_of(path) > 10
+
+
+def test_what_a_run_that_was_ended_left_behind_is_neither_counted_twice_nor_kept(
+    driver: Driver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events were written and its records were not; the next run writes both, under other offsets."""
+    some = [Frame(0, one.offset, one.append_ms, one.value) for one in driver.ledger[0]]
+
+    def full(*_: object) -> None:
+        raise FileError("no room left")
+
+    path = tmp_path / "kept"
+    archive.begin(path, ABOUT)
+    with monkeypatch.context() as patched:
+        patched.setattr(archive, "_write_records", full)
+        with pytest.raises(FileError, match="no room"):
+            archive.write(path, some[:2])
+    (path / ".archive.json.0123.part").write_bytes(CUSTOMER.encode())
+    archive.write(path, some)
+    (left,) = {*path.glob("events/*/*/*.parquet")} - {
+        path / "events" / one.path.relative_to(path) for files in archive.pieces(path).values() for one in files
+    }
+    forget(path, CUSTOMER, None)
+    assert not left.exists()
+    assert not list(path.rglob(".*.part"))
+    archive.check(path)
