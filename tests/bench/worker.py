@@ -25,7 +25,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from streams.intake import ledger_partition
 from tests.bench.load import events, load
-from tests.bench.results import keep
+from tests.bench.results import RESULTS, held, keep
 from tests.broker.deployment import Deployment
 from tests.broker.kafka import Kafka
 
@@ -73,10 +73,10 @@ class Bench:
         self.kafka = kafka
         self.worker: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> float:
+    def start(self, **environment: str) -> float:
         """Start the worker; when it was started."""
         begun = time.perf_counter()
-        self.worker = self.deployment.start(WHALELINE_METRICS_PORT=str(self.port))
+        self.worker = self.deployment.start(WHALELINE_METRICS_PORT=str(self.port), **environment)
         pinned(self.worker.pid, 1)
         assert self.kafka.pid is not None
         pinned(self.kafka.pid, 0)
@@ -212,7 +212,7 @@ def started_again(one: Bench) -> dict[str, float]:
 
 def base(kafka: Kafka, logs: Path, run: int, customers: int) -> dict[str, float]:
     """A base of so many customers: its memory, a restart, and a planned takeover by a worker that stood by."""
-    with bench(kafka, f"base{run}-{customers}", logs, source_clock="wall", standby="true") as one:
+    with bench(kafka, f"base{run}-{customers}", logs, source_clock="wall") as one:
         count = customers + customers // 2
         found = worked_off(one, count, customers, everyone=True)
         found["customers"] = one.metric("whaleline_customers")
@@ -220,7 +220,7 @@ def base(kafka: Kafka, logs: Path, run: int, customers: int) -> dict[str, float]
         found |= started_again(one)
         found["rss_bytes_a_customer"] = found["rss_after_restart_mb"] * 2**20 / customers
         other = one.another()
-        other.start()
+        other.start(WHALELINE_STANDBY="true")
         half = PARTITIONS // 2
         other.until("half of it is judged there", lambda: other.metric("whaleline_partitions_ready") == half)
         other.until("followed", lambda: followed(other) == half)
@@ -309,7 +309,7 @@ def main() -> None:
             bases[str(customers)] = spread(runs)
             show(f"A base of {customers:,} customers", bases[str(customers)])
         if bases:
-            keep("bases", bases)
+            keep("bases", {**dict(held(RESULTS).get("bases", {})), **bases})  # sizes add up
         delays = {}
         for rate in map(int, filter(None, said.rates.split(","))):
             runs = [latency(kafka, logs, run, rate, said.seconds) for run in range(said.runs)]
