@@ -352,18 +352,27 @@ def promise_callback(row: Row, due_ms: int, case_id: int, ts_ms: int) -> None:
 
 @kernel
 def close_callback(row: Row, case_id: int) -> None:
-    """Forget the promise of this case; with no case (0), the one that is due first."""
+    """Forget the promise of this case, else one that names no case; with no case (0), any. The first due goes."""
+    first = _first_due(row, case_id, case_id == 0)
+    if first < 0:
+        first = _first_due(row, 0, False)
+    if first >= 0:
+        row["callback_due_ms"][first] = NEVER
+        row["callback_case"][first] = 0
+
+
+@kernel
+def _first_due(row: Row, case_id: int, of_any: bool) -> int:
+    """The promise that is due first of those that name this case (0: none), or of any; -1 where there is none."""
     first = -1
     for slot in range(CALLBACKS):
         if row["callback_due_ms"][slot] == NEVER:
             continue
-        if case_id != 0 and row["callback_case"][slot] != case_id:
+        if not of_any and row["callback_case"][slot] != case_id:
             continue
         if first < 0 or row["callback_due_ms"][slot] < row["callback_due_ms"][first]:
             first = slot
-    if first >= 0:
-        row["callback_due_ms"][first] = NEVER
-        row["callback_case"][first] = 0
+    return first
 
 
 @kernel

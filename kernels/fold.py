@@ -6,15 +6,18 @@ import numpy as np
 
 from kernels import cases, evidence, gaming, holds, mood, relations, rings
 from kernels._jit import kernel
-from kernels.attribution import UNKNOWN, fault_of, settle_cause, tells_of_a_defect, waited_too_long
+from kernels.attribution import COMPANY, UNKNOWN, fault_of, settle_cause, tells_of_a_defect, waited_too_long
 from kernels.contract import remember_contract, remember_loss, try_remedy
 from kernels.cost import (
+    CHARGEBACK,
     CONCESSION,
     CREDIT,
     FEE,
     FREE_REPLACEMENT,
     PURCHASE,
+    REFUND,
     REPAIR_OUT,
+    RETURN,
     cost_cents,
     margin_cents,
     revenue_cents,
@@ -103,10 +106,7 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
             cases.update(row, slot, event, repeat)
             settle_cause(row, slot, int(event["cause"]), was_companys)
     fault = fault_of(row, event, rules, slot, case_id != 0, waited)
-    cost = cost_cents(event, rules)
-    margin = margin_cents(event, rules)
-    rings.book(row, day, day // PERIOD_DAYS, cost, fault)
-    rings.earn(row, day // PERIOD_DAYS, margin, margin if kind == FEE else 0, revenue_cents(event))
+    cost, margin = _book(row, event, day, fault, rules)
     if slot >= 0:
         cases.remember_cost(row, slot, day // PERIOD_DAYS, fault, cost)
     doubtful = fault == UNKNOWN and tells_of_a_defect(row, kind, day, rules)
@@ -128,7 +128,9 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
         row["abuse_until_ms"] = max(int(row["abuse_until_ms"]), until)
     _keep_callbacks(row, event, case_id)
     _repair(row, event, repeat)
+    appealed = relations.appeal_open(row)
     relations.remember(row, event, slot, was_open, rules)
+    answered = appealed and not relations.appeal_open(row)
     sank = kind == SENTIMENT and mood.hear(row, event, rules)
     found = _evidence_of(row, event, slot, was_open, repeat, rules)
     found = E_CSAT if sank and found == NOTHING else found
@@ -139,7 +141,7 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
         evidence.add(row, found, weight, day, rules)
     if kind == CONTACT_SENT and holds.forbids(int(row["hold_reasons"]), int(event["purpose"])):
         row["hold_violations"] = min(int(row["hold_violations"]) + 1, cases.COUNT_MAX)
-    if found == E_RECOVERY or kind == REPAIR_OUT:
+    if found == E_RECOVERY or kind == REPAIR_OUT or answered or (was_open and cases.settles(event)):
         row["recovered_ms"] = max(int(row["recovered_ms"]), ts_ms)
     if found != NOTHING or cases.is_contact(kind) or kind >= FIRST_PURCHASE_KIND or relations.is_good_news(kind):
         evidence.refer(row, kind, ts_ms, event["event_id"])
@@ -147,6 +149,22 @@ def fold(row: Row, event: Event, now_ms: int, rules: Rules) -> int:
     if moment != 0:
         row["failure_day"] = max(int(row["failure_day"]), day)
     return moment
+
+
+@kernel
+def _book(row: Row, event: Event, day: int, fault: int, rules: Rules) -> tuple[int, int]:
+    """Book what the event cost, earned and brought in; its cost and its margin, cents.
+
+    What is given back by our own fault is a cost of ours, and takes nothing from what the customer brought.
+    """
+    kind = int(event["kind"])
+    cost, margin = cost_cents(event, rules), margin_cents(event, rules)
+    if fault == COMPANY and margin < 0 and kind in (REFUND, RETURN, CHARGEBACK):
+        cost, margin = cost - margin, 0
+    period = day // PERIOD_DAYS
+    rings.book(row, day, period, cost, fault)
+    rings.earn(row, period, margin, margin if kind == FEE else 0, revenue_cents(event))
+    return cost, margin
 
 
 @kernel

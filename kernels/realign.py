@@ -122,7 +122,8 @@ def conclude_cause(row: Row, now_ms: int, rules: Rules, scores: Scores, out: Rec
     dwelt = now_ms - int(row["since_ms"][CAUSE]) >= int(rules["value_dwell_days"]) * DAY_MS
     theirs = scores["company_ppm"] < to_ppm(rules["value_cause_share_clear"])
     theirs = theirs and net + int(scores["company_cents"]) <= rules["value_enter_annual_cents"]
-    if dwelt and (theirs or net > 0):
+    # A loss that none of our doing is left in is nothing to fix; of who says and buys nothing, all becomes 0.
+    if dwelt and (theirs or net > 0 or scores["company_cents"] == 0):
         row["cooldown_until_ms"][CAUSE] = now_ms + int(rules["value_cooldown_days"]) * DAY_MS
         return cross(row, CAUSE, CLEARED, 0, now_ms, 0, out, at)
     return at

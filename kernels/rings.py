@@ -212,4 +212,5 @@ def short_in_day(row: Row, hour: int) -> int:
 def set_aside(row: Row, period: int, cents: int) -> None:
     """Take cents of a period back out of its adjusted net, where the ring holds the period."""
     if cents != 0 and reach_period(row, period):
-        row["period_aside_cents"][period % PERIODS] += cents
+        at = period % PERIODS
+        row["period_aside_cents"][at] = bounded(int(row["period_aside_cents"][at]) + cents)

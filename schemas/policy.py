@@ -154,7 +154,7 @@ SETTINGS: tuple[Setting, ...] = (
     _S("service", "burst_contacts", 10, 2, 255, "contacts in 24 hours that make the moment"),
     _S("service", "third_contacts", 3, 2, 255, "contacts for one unsolved case that make the moment"),
     _S("service", "cooldown_hours", 72, 0, 24 * 365, "do not tell the same moment again this soon"),
-    _S("service", "quiet_days", 14, 1, 365, "clear after so many days with no failure and nothing open"),
+    _S("service", "quiet_days", 14, 1, 365, "clear after so many days with no failure told and nothing owed"),
     _S("service", "budget_per_day", 200, 1, 10**6, "service-failure alerts a day that the floors can act on"),
     _S("service", "rude_confidence", 0.7, 0.0, 1.0, "a rude call must be this sure to be told as one"),
     _S("economics", "acquisition_cents", 6_000, 0, 10**8, "what winning a new customer in their place would take"),

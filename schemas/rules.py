@@ -46,10 +46,15 @@ EVIDENCE: tuple[EvidenceRule, ...] = (
     EvidenceRule(Evidence.WRONG_PART, 0.7, 60, "wrong parts, two count at most"),
     EvidenceRule(Evidence.CALLBACK_MISSED, 0.6, 30, "a promised callback did not come"),
     EvidenceRule(Evidence.NEGATIVE_REVIEW, 1.5, 60, "a public negative review"),
-    EvidenceRule(Evidence.RECOVERY, -0.6, 60, "a replacement, a granted escalation, a solved case"),
+    EvidenceRule(Evidence.RECOVERY, -0.6, 60, "a replacement, a credit, a granted escalation, a ticket resolved"),
     EvidenceRule(Evidence.LOW_CSAT, 0.25, 45, "a low satisfaction score, or a mood that sinks"),
     EvidenceRule(Evidence.CANCEL_REQUEST, 1.0, 30, "the customer asked to leave, one counts at most"),
-    EvidenceRule(Evidence.BROKEN_PROMISE, 0.8, 45, "promise reversed, upsell as remedy, specification not met"),
+    EvidenceRule(
+        Evidence.BROKEN_PROMISE,
+        0.8,
+        45,
+        "a promise reversed, an upsell as remedy, a lock-out, a specification gap",
+    ),
     EvidenceRule(
         Evidence.LEAVING_SIGNAL, 0.8, 30, "a rival's offer heard, an appeal to an executive, a lost deal"
     ),

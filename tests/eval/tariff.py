@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.codes import Kind
-from tests.eval.notes import AMOUNT, COST, HANDLE, KIND, Notes
+from tests.eval.notes import AMOUNT, CAUSE, COMPANY, COST, HANDLE, KIND, MARGIN, Notes
 
 PER_EVENT = {
     Kind.EMAIL: 450,
@@ -30,5 +30,8 @@ def tariff(events: Notes) -> NDArray[np.int64]:
     for kind, column in ((Kind.FREE_REPLACEMENT, COST), (Kind.CREDIT, AMOUNT)):
         those = events[:, KIND] == kind
         out[those] = events[those, column]
+    # What a thing would have earned that comes back by our fault is lost by our fault.
+    ours = (events[:, KIND] == Kind.RETURN) & (events[:, CAUSE] == COMPANY)
+    out[ours] += events[ours, MARGIN]
     assert (out >= 0).all()
     return out

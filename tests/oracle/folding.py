@@ -105,9 +105,15 @@ def fold(row: Row, event: Heard, rules: Rules, now: int) -> Moment | None:
         flags = row.case_flags[slot]
         _update_case(row, event, slot, same_fault)
         booking.settle_cause(row, slot, event.get("cause"), flags)
+    appealed = row.appeal_ms > row.appeal_answered_ms
     relating.relate(row, event, rules, was_open)
-    fault, cost = _fault(row, event, rules, slot, waited_since), cost_cents(event, rules)
-    _book(row, event, fault, cost, margin_cents(event, rules))
+    if (was_open and relating.settles(event)) or (appealed and row.appeal_ms <= row.appeal_answered_ms):
+        row.recovered_ms = max(row.recovered_ms, event.ts)
+    fault = _fault(row, event, rules, slot, waited_since)
+    cost, margin = cost_cents(event, rules), margin_cents(event, rules)
+    if fault == Fault.COMPANY and event.kind in {Kind.REFUND, Kind.RETURN, Kind.CHARGEBACK}:
+        cost, margin = cost + max(0, -margin), max(0, margin)
+    _book(row, event, fault, cost, margin)
     doubtful = doubtful and fault == Fault.UNKNOWN
     if doubtful and cost:
         row.add("period_doubt_cents", period_of(day_of(event.ts)), cost)
@@ -274,18 +280,17 @@ def _update_case(row: Row, event: Heard, slot: int, same_fault: bool) -> None:
 
 
 def _callback(row: Row, event: Heard) -> None:
-    slots = range(state.CALLBACKS)
     if event.kind is Kind.CALLBACK_PROMISED and row.callback_made_ms < event.ts:
         # An unset due is -1, so the least due is a free slot where there is one.
-        slot = min(slots, key=lambda one: row.callback_due_ms[one])
-        row.callback_due_ms[slot] = event.or_else("due_ms", state.NEVER)
-        row.callback_case[slot] = event.case
+        slot = min(range(state.CALLBACKS), key=lambda one: row.callback_due_ms[one])
+        row.callback_due_ms[slot], row.callback_case[slot] = event.or_else("due_ms", state.NEVER), event.case
     if event.kind is Kind.CALLBACK_MADE:
         row.callback_made_ms = max(row.callback_made_ms, event.ts)
     if event.kind in {Kind.CALLBACK_MADE, Kind.CALLBACK_MISSED}:
-        kept = [one for one in slots if row.callback_due_ms[one] != state.NEVER]
+        kept = [one for one in range(state.CALLBACKS) if row.callback_due_ms[one] != state.NEVER]
         if event.case:
-            kept = [one for one in kept if row.callback_case[one] == event.case]
+            named = [one for one in kept if row.callback_case[one] == event.case]
+            kept = named or [one for one in kept if row.callback_case[one] == 0]
         if kept:
             free_callback(row, min(kept, key=lambda one: row.callback_due_ms[one]))
 

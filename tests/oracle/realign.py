@@ -87,7 +87,8 @@ def cause_change(row: Row, value: Value, rules: Rules, now: int) -> Change | Non
         enters = row.state[Machine.VALUE] == 0 and ours(row, value, rules, now)
         return move(row, machine, 1, now) if enters else None
     theirs = value.company_share_ppm < rules.ppm("value_cause_share_clear")
-    better = net > 0 or (theirs and net + value.company_cents <= rules.value_enter_annual_cents)
+    theirs = theirs and net + value.company_cents <= rules.value_enter_annual_cents
+    better = net > 0 or theirs or value.company_cents == 0
     if better and now - row.since_ms[machine] >= rules.value_dwell_days * DAY_MS:
         row.cooldown_until_ms[machine] = now + rules.value_cooldown_days * DAY_MS
         return move(row, machine, 0, now)

@@ -68,6 +68,21 @@ def test_what_is_no_answer_does_not(kind: str, fields: dict[str, Any]) -> None:
     assert any("appeal_unanswered" in one for one in driver.kinds())
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [("escalation_granted", {}), ("callback_made", {}), ("call_closed", {"handle_ms": 600_000})],
+)
+def test_an_answer_clears_it_as_the_alert_says(kind: str, fields: dict[str, Any]) -> None:
+    """With nothing else open, the letter answered makes it good, whoever answers and how."""
+    driver = Driver(now_ms=START_MS)
+    driver.buys("purchase", amount_cents=20_000)
+    driver.support("executive_appeal")
+    assert driver.alerts[0].clears_when == ("the letter to the top answered",)
+    driver.wait(hours=5)
+    driver.support(kind, **fields)
+    assert driver.kinds() == ["service_failure_entered:executive_appeal", "service_failure_cleared"]
+
+
 def test_an_answer_that_arrived_first_counts() -> None:
     """Arrival in another order: the reply is known before the letter it answers."""
     driver = Driver(now_ms=START_MS)

@@ -61,6 +61,20 @@ def test_the_third_contact_for_one_problem_is_told_whatever_the_channel() -> Non
     assert driver.alerts[0].actions == ("settle_for_good", "single_owner")
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields"), [("ticket_resolved", {}), ("call_closed", {"handle_ms": 300_000, "resolved": True})]
+)
+def test_it_clears_however_it_is_settled(kind: str, fields: dict[str, object]) -> None:
+    """The alert says that the open case settled clears it: by a ticket or on the phone."""
+    driver = Driver(now_ms=START_MS)
+    for _ in range(3):
+        driver.support("call_closed", case_id="T", handle_ms=300_000, resolved=False)
+        driver.wait(hours=3)
+    assert driver.alerts[0].clears_when[0] == "the open case settled"
+    driver.support(kind, case_id="T", **fields)
+    assert driver.kinds() == ["service_failure_entered:third_contact", "service_failure_cleared"]
+
+
 @pytest.mark.parametrize("cases", [["A", "B", "C"], ["A", "A", ""]])
 def test_three_problems_are_not_one(cases: list[str]) -> None:
     """Expected silence: three contacts about three things."""

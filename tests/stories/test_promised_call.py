@@ -46,6 +46,18 @@ def test_a_call_that_came_is_nobodys_business(hour: int) -> None:
     assert driver.kinds() == []
 
 
+@pytest.mark.parametrize(
+    ("named", "told"), [({}, []), ({"case_id": "U"}, ["service_failure_entered:callback_missed"])]
+)
+def test_a_call_about_a_case_keeps_a_promise_that_named_none(named: dict[str, str], told: list[str]) -> None:
+    """Expected silence; but a promise about one case is not kept by a call about another."""
+    driver = Driver(now_ms=START_MS + 10 * HOUR)
+    driver.support("callback_promised", due_ms=START_MS + 17 * HOUR, **named)
+    driver.support("callback_made", case_id="T")
+    driver.wait(days=1)
+    assert driver.kinds() == told
+
+
 def test_an_agent_may_say_that_it_was_missed() -> None:
     """Heard at once, and not a second time by the clock."""
     driver = promised()

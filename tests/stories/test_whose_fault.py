@@ -90,6 +90,42 @@ def test_fix_the_cause_can_be_left_again() -> None:
     assert driver.kinds()[-1] == "fix_the_cause_cleared"
 
 
+def test_fix_the_cause_ends_when_nothing_of_ours_is_left() -> None:
+    """Nobody calls, nobody buys: a year later no cost of ours stands in it, and there is nothing to fix."""
+    driver = Driver(now_ms=START_MS)
+    _heavy(driver, cause="company")
+    driver.wait(days=300)
+    assert driver.kinds()[-1] == "fix_the_cause_entered"
+    driver.wait(days=100)
+    assert driver.kinds()[-1] == "fix_the_cause_cleared"
+
+
+def _given_back(reason: str) -> Driver:
+    """An order a month, each given back in full, and two ordinary calls about something else."""
+    driver = Driver(now_ms=START_MS)
+    for month in range(10):
+        driver.now_ms = START_MS + month * 28 * DAY
+        driver.buys("purchase", amount_cents=10_000, margin_cents=2_500)
+        driver.wait(days=5)
+        driver.buys("refund", amount_cents=10_000, margin_cents=10_000, return_reason=reason)
+        for _ in range(2):
+            driver.wait(days=4)
+            driver.support("call_closed", handle_ms=300_000, reason="how_to", resolved=True)
+    driver.run()
+    return driver
+
+
+def test_money_given_back_for_our_fault_is_held_against_nobody() -> None:
+    """Ten defective things and the money back for each: a cause to fix. Ten times another reason may be judged."""
+    ours, theirs = _given_back("defect"), _given_back("other")
+    assert not any(kind.startswith("value") for kind in ours.kinds())
+    assert "fix_the_cause_entered" in ours.kinds()
+    assert booked(ours)["company"] == 10 * 10_000
+    assert ours.row()["life_margin_cents"] == 10 * 2_500
+    assert "value_destroyer_entered" in theirs.kinds()
+    assert theirs.row()["life_margin_cents"] == 10 * (2_500 - 10_000)
+
+
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
@@ -121,8 +157,10 @@ def test_what_comes_after_a_wrong_of_ours_is_ours(kind: str, fields: dict[str, s
         ("buys", "free_replacement", {}, "company", 3_000),
         ("buys", "credit", {"amount_cents": 500}, "company", 500),
         ("buys", "concession", {"amount_cents": 500}, "company", 500),
-        ("buys", "return", {"amount_cents": 900, "return_reason": "defect"}, "company", 1_200),
-        ("buys", "return", {"amount_cents": 900, "return_reason": "wrong"}, "company", 1_200),
+        ("buys", "return", {"amount_cents": 900, "return_reason": "defect"}, "company", 1_200 + 225),
+        ("buys", "return", {"amount_cents": 900, "return_reason": "wrong"}, "company", 1_200 + 225),
+        ("buys", "refund", {"amount_cents": 900, "cause": "company"}, "company", 225),
+        ("buys", "chargeback", {"amount_cents": 900, "cause": "company"}, "company", 2_500 + 900),
         ("buys", "return", {"amount_cents": 900, "return_reason": "remorse"}, "customer", 1_200),
         ("buys", "return", {"amount_cents": 900, "return_reason": "other"}, "shared", 1_200),
         ("buys", "chargeback", {"amount_cents": 900, "resolved": True}, "customer", 2_500),
