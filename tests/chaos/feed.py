@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,19 +41,14 @@ def history(seed: int, count: int) -> Iterator[tuple[str, dict[str, Any]]]:
         yield event(kind, f"C{rng.randrange(customers)}", ts_ms, number, rng)
 
 
-class Feed(threading.Thread):
-    """Produces a history at a steady rate; ``rush`` sends what is left at once, ``sent`` says how far it is."""
+class Sender(threading.Thread, ABC):
+    """Sends into a deployment until all is sent; ``sent`` says how far it is, ``failed`` why it is no further."""
 
-    def __init__(self, deployment: Deployment, seed: int, count: int, rate: float) -> None:
-        super().__init__(name="feed", daemon=True)
+    def __init__(self, name: str, deployment: Deployment, seed: int) -> None:
+        super().__init__(name=name, daemon=True)
         self.sent = 0
         self.failed: BaseException | None = None
-        self._deployment, self._seed, self._count, self._rate = deployment, seed, count, rate
-        self._rush = threading.Event()
-
-    def rush(self) -> None:
-        """Keep to the rate no longer."""
-        self._rush.set()
+        self._deployment, self._seed = deployment, seed
 
     def run(self) -> None:
         """Send everything, and in the end that nothing more will come."""
@@ -60,6 +56,23 @@ class Feed(threading.Thread):
             self._send()
         except BaseException as error:
             self.failed = error
+
+    @abstractmethod
+    def _send(self) -> None:
+        """What ``run`` does."""
+
+
+class Feed(Sender):
+    """Produces a history at a steady rate; ``rush`` sends what is left at once, ``sent`` says how far it is."""
+
+    def __init__(self, deployment: Deployment, seed: int, count: int, rate: float) -> None:
+        super().__init__("feed", deployment, seed)
+        self._count, self._rate = count, rate
+        self._rush = threading.Event()
+
+    def rush(self) -> None:
+        """Keep to the rate no longer."""
+        self._rush.set()
 
     def _send(self) -> None:
         begun, rng = time.monotonic(), random.Random(self._seed + 1)

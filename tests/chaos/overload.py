@@ -25,7 +25,7 @@ from tests.broker.cluster import Cluster
 from tests.broker.deployment import Deployment
 from tests.broker.kafka import HOST, free_port
 from tests.chaos import verdict
-from tests.chaos.feed import AT_ONCE, history
+from tests.chaos.feed import AT_ONCE, Sender, history
 from tests.chaos.memory import Samples, rss_mb
 from tests.chaos.moves import ready
 from tests.chaos.soak import POLICY
@@ -105,21 +105,12 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-class Faucet(threading.Thread):
+class Faucet(Sender):
     """Sends a seeded history at a rate that can be changed while it runs."""
 
     def __init__(self, deployment: Deployment, seed: int) -> None:
-        super().__init__(name="faucet", daemon=True)
-        self.sent, self.rate = 0, 0.0
-        self.failed: BaseException | None = None
-        self._deployment, self._seed, self._over = deployment, seed, threading.Event()
-
-    def run(self) -> None:
-        """Send until closed, and at last that nothing more will come."""
-        try:
-            self._send()
-        except BaseException as error:
-            self.failed = error
+        super().__init__("faucet", deployment, seed)
+        self.rate, self._over = 0.0, threading.Event()
 
     def _send(self) -> None:
         events, until_ms, due, promised_ms = history(self._seed, MOST_EVENTS), START_MS, time.monotonic(), 0
