@@ -189,7 +189,7 @@ def create_app(
     config: Config, policy: Policy | None = None, metrics: Metrics | None = None, erasure_key: bytes | None = None
 ) -> App:
     """Make the Faust app of this configuration; it neither connects nor starts anything."""
-    metrics = metrics if metrics is not None else Metrics()
+    metrics = metrics if metrics is not None else _metrics_of(config)
     policy = policy if policy is not None else load_policy(config)
     app = App(
         config.app_id,
@@ -340,6 +340,10 @@ class Worker(faust.Worker):
         super()._schedule_shutdown(signal)
 
 
+def _metrics_of(config: Config) -> Metrics:
+    return Metrics(of_shadow=config.shadow_of is not None)
+
+
 def _cannot_start(code: Exit, error: Exception) -> int:
     log.error("exit %d: %s %s.", code, SENTENCES[code], error)
     return int(code)
@@ -351,7 +355,7 @@ def run(config: Config) -> int:
     A worker that ends itself does so at once, with a code of ``streams.exits``.
     """
     set_up_logging(style=config.log_style)
-    metrics = Metrics()
+    metrics = _metrics_of(config)
     try:
         policy, erasure_key = load_policy(config), load_key(config)
         check_topics(config)

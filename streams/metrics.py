@@ -31,18 +31,23 @@ RESTORE_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.
 
 
 class Metrics:
-    """The counters, gauges and histograms of one worker, in a registry of their own."""
+    """The counters, gauges and histograms of one worker, in a registry of their own.
 
-    def __init__(self) -> None:
+    Those of a shadow's worker have other names: whatever adds up the live workers' must not count customers twice.
+    """
+
+    def __init__(self, *, of_shadow: bool = False) -> None:
         self.registry = CollectorRegistry()
+        self._prefix = "whaleline_shadow_" if of_shadow else "whaleline_"
         ProcessCollector(registry=self.registry)
-        build = Info("whaleline_build", "Version of this worker.", registry=self.registry)
+        build = Info(f"{self._prefix}build", "Version of this worker.", registry=self.registry)
         build.info({"version": _version(), "layout": str(LAYOUT), "python": platform.python_version()})
         self._of_the_way_in()
         self._of_the_engine()
         self._of_the_judgement()
         self._of_the_base()
-        self._of_a_shadow()
+        if of_shadow:
+            self._of_a_shadow()
         for kind, change in map(kind_and_change, KINDS):
             self.alerts.labels(kind, change)
             self.held.labels(kind, change)
@@ -99,7 +104,7 @@ class Metrics:
         counter, gauge = self._counter, self._gauge
         self.alerts = counter("alerts_total", "Alerts published, by kind and change.", "kind", "change")
         self.alert_seconds = Histogram(
-            "whaleline_alert_seconds",
+            f"{self._prefix}alert_seconds",
             "From the append of the ledger record that led to an alert until the alert is committed.",
             ["kind"],
             registry=self.registry,
@@ -136,23 +141,23 @@ class Metrics:
     def _of_a_shadow(self) -> None:
         gauge = self._gauge
         self.shadow_entered = gauge(
-            "shadow_entered_customers", "Customers entered by both policies, or by one alone.", "kind", "entered"
+            "entered_customers", "Customers entered by both policies, or by one alone.", "kind", "entered"
         )
         self.shadow_differs = gauge(
-            "shadow_differing_customers", "Customers in another state than under the live policy.", "kind"
+            "differing_customers", "Customers in another state than under the live policy.", "kind"
         )
         self.shadow_alerts = gauge(
-            "shadow_compared_alerts", "Alerts that ask for something, since the shadow's policy began.", "policy"
+            "compared_alerts", "Alerts that ask for something, since the shadow's policy began.", "policy"
         )
 
     def _counter(self, name: str, words: str, *labels: str) -> Counter:
-        return Counter(f"whaleline_{name}", words, labels, registry=self.registry)
+        return Counter(f"{self._prefix}{name}", words, labels, registry=self.registry)
 
     def _gauge(self, name: str, words: str, *labels: str) -> Gauge:
-        return Gauge(f"whaleline_{name}", words, labels, registry=self.registry)
+        return Gauge(f"{self._prefix}{name}", words, labels, registry=self.registry)
 
     def _histogram(self, name: str, words: str, buckets: Sequence[float] = SECONDS) -> Histogram:
-        return Histogram(f"whaleline_{name}", words, registry=self.registry, buckets=buckets)
+        return Histogram(f"{self._prefix}{name}", words, registry=self.registry, buckets=buckets)
 
     # ---------------------------------------------------------------- what the judge says
 

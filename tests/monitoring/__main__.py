@@ -1,7 +1,7 @@
 """``make monitoring-check``: rules, dashboards and alerts against a real Prometheus and real workers.
 
 1. promtool and amtool accept every file, each rule passes its unit tests, and a planted mistake is found.
-2. Two workers and a canary under load are scraped; every query of every dashboard parses and returns data.
+2. Two workers, a shadow and a canary under load are scraped; each query of each dashboard parses and returns data.
 3. Rubbish, a wave of alerts, a killed worker: the alerts about them reach a webhook receiver, and are resolved.
 """
 
@@ -21,6 +21,8 @@ from typing import Any
 
 from deploy.grafana import generate
 from schemas.codec import encode
+from streams.shadow import shadow_of
+from streams.topics import apply
 from tests.broker.deployment import Deployment
 from tests.broker.kafka import Kafka, Unavailable, fetch_jars, find_java, free_port
 from tests.monitoring.test_monitoring_files import queries
@@ -29,6 +31,8 @@ from tests.monitoring.watchers import ALERTMANAGER, ROOT, RULES, Missing, Watche
 LOAD_PAUSE_S = 0.1
 CUSTOMERS = 3_000
 KINDS = ("chat", "call_closed", "email", "self_service")
+SHADOW = '[policy]\nversion = 2\n[service]\nmoments = ["escalation_denied"]\n'
+"""Another policy, which does not tell the load's rude calls."""
 RUBBISH = 100
 """Too little to stop a worker as a flood (docs/operations.md), and enough to be told of."""
 
@@ -177,6 +181,7 @@ def beside(deployment: Deployment, home: Path, port: int, *command: str) -> subp
     with (home / f"{command[0]}.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "streams.cli", *command],
+            cwd=home,
             env={**os.environ, **settings, "HOOK_SECRET": "of this check alone"},
             stdout=log,
             stderr=log,
@@ -200,18 +205,26 @@ def check(say: Callable[[str], None]) -> None:
         find_java()
         run(sys.executable, "-m", "streams.cli", "compile")  # else the workers would, for minutes
         kafka = stack.enter_context(Kafka(fetch_jars()))
-        ports = [free_port() for _ in range(4)]
+        ports = [free_port() for _ in range(5)]
         deployment = stack.enter_context(Deployment(kafka.bootstrap, "watched-", home, source_clock="wall"))
         for port in ports[:2]:
             deployment.environment["WHALELINE_METRICS_PORT"] = str(port)
             deployment.start()
-        jobs = {"whaleline": ports[:2], "whaleline-canary": ports[2:3], "whaleline-notify": ports[3:]}
+        jobs = {"whaleline": ports[:2], "whaleline-canary": ports[2:3], "whaleline-notify": ports[3:4]}
+        jobs["whaleline-shadow"] = ports[4:]
         watchers = stack.enter_context(Watchers(home, jobs))
         # What is measured begins when all of it works: an answer that waited for a worker to start is late.
         until("both answering", watchers.ready, 30)
         until("judging", lambda: watchers.query("sum(whaleline_partitions_ready) == 3"), 60, deployment.log)
-        for command in (["canary", "--every", "1s"], ["notify", "run", targets(home, watchers.receiver.url)]):
-            process = beside(deployment, home, ports[2 + (command[0] == "notify")], *command)
+        (home / "shadow.toml").write_text(SHADOW, encoding="utf-8")
+        apply(kafka.bootstrap, shadow_of(deployment.config, "").plan())
+        commands = [
+            ["canary", "--every", "1s"],
+            ["notify", "run", targets(home, watchers.receiver.url)],
+            ["shadow", "run", "shadow.toml"],
+        ]
+        for port, command in zip(ports[2:], commands, strict=True):
+            process = beside(deployment, home, port, *command)
             stack.callback(process.wait)
             stack.callback(process.kill)
         load = Load(deployment)

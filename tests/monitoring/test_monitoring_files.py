@@ -16,7 +16,7 @@ from deploy.grafana import generate
 from streams.canary import CanaryMetrics
 from streams.metrics import DELAY_SECONDS, Metrics
 from streams.notify.metrics import DeliveryMetrics
-from tests.streams.test_metrics import exposed
+from tests.streams.test_metrics import exposed, of_a_shadow
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
@@ -60,7 +60,7 @@ def known() -> dict[str, set[str]]:
         if family.name.startswith("process_"):
             theirs |= {sample.name: set() for sample in family.samples}
     build = {"whaleline_build_info": {"version", "layout", "python"}}
-    return exposed(Metrics().registry) | exposed(canary) | theirs | build
+    return exposed(Metrics().registry) | of_a_shadow() | exposed(canary) | theirs | build
 
 
 def unknown(expression: str) -> set[str]:

@@ -236,13 +236,29 @@ def exposed(registry: CollectorRegistry) -> dict[str, set[str]]:
     return found
 
 
+def of_a_shadow() -> dict[str, set[str]]:
+    """Names and labels of the metrics that only a shadow's worker has."""
+    copied = {name.replace("whaleline_", "whaleline_shadow_") for name in exposed(Metrics().registry)}
+    theirs = exposed(Metrics(of_shadow=True).registry)
+    return {name: labels for name, labels in theirs.items() if name not in copied}
+
+
+def test_what_adds_up_live_workers_never_counts_a_shadow() -> None:
+    live, shadow = exposed(Metrics().registry), exposed(Metrics(of_shadow=True).registry)
+    own = {name.replace("whaleline_", "whaleline_shadow_") for name in live if name.startswith("whaleline_")}
+    assert len(own) > 30
+    assert own < shadow.keys()
+    assert {name for name in live.keys() & shadow.keys() if not name.startswith("process_")} == set()
+    assert of_a_shadow()
+
+
 def test_the_documentation_lists_every_metric_and_its_labels() -> None:
     ours = {name: labels for name, labels in exposed(Metrics().registry).items() if name.startswith("whaleline_")}
     canary = CollectorRegistry()
     CanaryMetrics(canary)
     DeskMetrics(canary)
     DeliveryMetrics(canary, [])
-    ours |= exposed(canary)
+    ours |= exposed(canary) | of_a_shadow()
     ours["whaleline_build_info"] = {"version", "layout", "python"}
     assert len(ours) > 35
     assert documented() == ours

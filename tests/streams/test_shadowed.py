@@ -101,7 +101,7 @@ def test_a_worker_of_a_shadow_tells_since_when_and_how_far() -> None:
     driver.wait(days=2)
     pipeline, policy = driver.pipelines[0], parse("[policy]\nversion = 2\n[service]\nbudget_per_day = 9\n")
     config = shadow_of(Config(), "there/new.toml")
-    watch = Watch(config, policy, Metrics(), lambda: {0: pipeline})
+    watch = Watch(config, policy, Metrics(of_shadow=True), lambda: {0: pipeline})
     begun = watch._begun(None, pipeline)
     assert (begun.file, begun.version, begun.capacity, begun.until_ms) == ("new.toml", 2, 9, pipeline.last_tick_ms)
     assert begun.first_ms == begun.since_ms > max(one.ts_ms for one in driver.alerts)
@@ -111,7 +111,7 @@ def test_a_worker_of_a_shadow_tells_since_when_and_how_far() -> None:
 
 
 def test_the_gauges_are_the_folds() -> None:
-    metrics = Metrics()
+    metrics = Metrics(of_shadow=True)
     watch = Watch(shadow_of(Config(), ""), parse(""), metrics, dict)
     watch._show(heard([entered(LIVE, "a"), entered(SHADOW, "a"), entered(SHADOW, "b")]))
     value = metrics.registry.get_sample_value
