@@ -114,11 +114,22 @@ def _tidy(path: Path) -> None:
     """
     for draft in path.rglob(".*.part"):
         draft.unlink(missing_ok=True)
-    oldest = {partition: files[0].first for partition, files in pieces(path).items()}
-    for one in path.glob(f"{EVENTS}/day=*/partition=*/*.parquet"):
+    for one in left_over(path, pieces(path)):
+        one.unlink()
+
+
+def left_over(path: Path, found: dict[int, list[Piece]]) -> Iterator[Path]:
+    """Tables of events whose records are not under the same offsets, though no older than the oldest there are."""
+    oldest = {partition: files[0].first for partition, files in found.items()}
+    for one in sorted(path.glob(f"{EVENTS}/day=*/partition=*/*.parquet")):
         first, partition = int(one.stem.partition("-")[0]), int(one.parent.name.removeprefix("partition="))
         if not (path / one.relative_to(path / EVENTS)).exists() and first >= oldest.get(partition, 0):
-            one.unlink()
+            yield one
+
+
+def table_of(path: Path, records: Path) -> Path:
+    """Where the events of a file of records lie, if they are kept."""
+    return path / EVENTS / records.relative_to(path)
 
 
 def pieces(path: Path) -> dict[int, list[Piece]]:
@@ -198,7 +209,7 @@ def frames_of(piece: Piece) -> Iterator[Frame]:
 
 def rewrite(path: Path, piece: Piece, frames: list[Frame]) -> None:
     """Put other records of the same offsets in a file's place, and their events, where a table has them."""
-    table = path / EVENTS / piece.path.relative_to(path)
+    table = table_of(path, piece.path)
     if table.exists():
         from streams.flatten import write_events
 
@@ -243,22 +254,6 @@ def read(path: Path, starts: Mapping[int, int] | None = None) -> tuple[Head, Ite
         key=lambda frame: (frame.append_ms is not None, frame.append_ms or 0, frame.partition),
     )
     return Head(found.topic, found.partitions), merged
-
-
-def check(path: Path) -> dict[int, tuple[int, int, int]]:
-    """Read everything; return first and last offset and the number of files by partition. Raises ``FileError``."""
-    about(path)
-    found = pieces(path)
-    for files in found.values():
-        for piece in files:
-            due = piece.first
-            for frame in _frames([piece]):
-                if frame.offset != due:
-                    raise FileError(f"{piece.path} holds record {frame.offset} where {due} must be")
-                due += 1
-            if due != piece.last + 1:
-                raise FileError(f"{piece.path} ends before record {due}: take it from a copy")
-    return {partition: (files[0].first, files[-1].last, len(files)) for partition, files in found.items()}
 
 
 def size_of(path: Path) -> int:

@@ -82,12 +82,13 @@ def _without(frame: Frame, customer_id: str, until_ms: int | None) -> tuple[Forg
     if is_control(frame.value):
         entry = decode_control(frame.value)
         theirs = entry.control is Control.ERASE and entry.body.get("customer_id") == customer_id
+        theirs = theirs and (until_ms is None or int(entry.body["asked_ms"]) <= until_ms)
         return nothing, frame._replace(value=NOTHING) if theirs else frame
     block = decode(frame.value)
     assert isinstance(block, Block)
     every = [_event(block, at) for at in range(block.n)]
     kept = [one for one in every if not _is_theirs(one.event, customer_id, until_ms)]
-    told = [_unnamed(one, customer_id) for one in kept]
+    told = [_unnamed(one, customer_id, until_ms) for one in kept]
     mentions = sum(one is not other for one, other in zip(kept, told, strict=True))
     if len(kept) == len(every) and not mentions:
         return nothing, frame
@@ -99,10 +100,10 @@ def _is_theirs(event: Event, customer_id: str, until_ms: int | None) -> bool:
     return event.customer_id == customer_id and (until_ms is None or event.ts_ms <= until_ms)
 
 
-def _unnamed(one: Sourced, customer_id: str) -> Sourced:
-    """Somebody else's event without the customer's name in it."""
+def _unnamed(one: Sourced, customer_id: str, until_ms: int | None) -> Sourced:
+    """Somebody else's event without the customer's name in it, if it is of that time or before."""
     texts = one.event.texts
-    if texts.get(OTHERS) != customer_id:
+    if texts.get(OTHERS) != customer_id or (until_ms is not None and one.event.ts_ms > until_ms):
         return one
     left = {name: text for name, text in texts.items() if name != OTHERS}
     return one._replace(event=replace(one.event, texts=left))

@@ -6,6 +6,7 @@ The day is that on which it was taken, in UTC. A file holds the newest value of 
 as it stands there (docs/architecture.md), the position last: ``customer_id`` of a row, ``key`` of anything else.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -98,6 +99,15 @@ def read(place: Path) -> Iterator[tuple[bytes, bytes]]:
     for batch, _, _ in parquet.batches(place, COLUMNS, AT_ONCE):
         for customer, key, value in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             yield (key if customer is None else ROW_KEY + customer.encode()), value
+
+
+def check(one: Kept) -> None:
+    """Read a file through: its position must stand last, and be the one in its name. Raises ``FileError``."""
+    last = next(iter(deque(read(one.path), maxlen=1)), None)
+    if last is None or last[0] != Position.KEY or int(msgpack.unpackb(last[1])["next"]) != one.offset:
+        raise FileError(
+            f"{one.path} does not end with the position {one.offset}: remove it, and a later one counts"
+        )
 
 
 def newest(path: Path, before: Mapping[int, int]) -> dict[int, Kept]:

@@ -22,6 +22,7 @@ from streams.cli_parts import (
     NOT_USABLE,
     PACKAGES,
     PAST,
+    broker_option,
     config_option,
     day,
     duration,
@@ -152,10 +153,11 @@ def demo(
 
 
 @main.command(
-    epilog=examples("whaleline worker --config whaleline.toml", "WHALELINE_BROKER=localhost:9092 whaleline worker")
+    epilog=examples("whaleline worker --broker localhost:9092", "whaleline worker --config whaleline.toml")
 )
 @config_option
-def worker(config_file: Path | None) -> None:
+@broker_option
+def worker(config_file: Path | None, broker: str | None) -> None:
     """Take part in the work until stopped.
 
     A worker takes in events, judges customers and publishes alerts. Any number of workers share the work;
@@ -163,7 +165,7 @@ def worker(config_file: Path | None) -> None:
     worker ended itself.
     """
     with in_a_sentence(NOT_USABLE):
-        config = read_config(config_file)
+        config = read_config(config_file, broker)
         from streams.app import run
 
         sys.exit(run(config))

@@ -73,14 +73,22 @@ def archive_update(
 @archive.command("check", epilog=examples("whaleline archive check /var/lib/whaleline/archive"))
 @click.argument("directory", type=DIRECTORY)
 def archive_check(directory: Path) -> None:
-    """Read the archive in DIRECTORY through: every file, every record, no gap between them."""
-    with in_a_sentence():
-        from streams import archive
+    """Read the archive in DIRECTORY through: every file, every record, no gap between them.
 
-        told = archive.check(directory)
-        for partition, (first, last, files) in sorted(told.items()):
+    The table of events must say what the records say, in every column; rows must be whole.
+    """
+    with in_a_sentence():
+        from streams import archivecheck
+
+        hidden = not sys.stderr.isatty()
+        size = archivecheck.size_of(directory)
+        with click.progressbar(length=size, label="checking", file=sys.stderr, hidden=hidden) as bar:
+            found = archivecheck.check(directory, bar.update)
+        for partition, (first, last, files) in sorted(found.records.items()):
             click.echo(f"partition {partition}: records {first} to {last} in {files} files")
-        click.echo(f"{directory}: {sum(last - first + 1 for first, last, _ in told.values())} records, whole")
+        count = sum(last - first + 1 for first, last, _ in found.records.values())
+        beside = f"{found.tables} of {sum(files for _, _, files in found.records.values())} with their events"
+        click.echo(f"{directory}: {count} records, whole; of their files {beside}; {found.states} files of rows")
 
 
 @archive.command(

@@ -53,7 +53,8 @@ def shadow_topics(config_file: Path | None, broker: str | None) -> None:
 @shadow.command("run", epilog=examples("whaleline shadow run new.toml --config whaleline.toml"))
 @click.argument("policy", type=FILE)
 @config_option
-def shadow_run(policy: Path, config_file: Path | None) -> None:
+@broker_option
+def shadow_run(policy: Path, config_file: Path | None, broker: str | None) -> None:
     """Judge the live ledger under POLICY until stopped, and publish to the shadow's own topics.
 
     Settings are those of the live workers; give it a metrics port of its own where both share a machine. The first
@@ -64,7 +65,7 @@ def shadow_run(policy: Path, config_file: Path | None) -> None:
         from streams.app import run
         from streams.shadow import shadow_of
 
-        sys.exit(run(shadow_of(read_config(config_file), str(policy))))
+        sys.exit(run(shadow_of(read_config(config_file, broker), str(policy))))
 
 
 @shadow.command(

@@ -58,17 +58,18 @@ def _agreed(yes: bool, config_prefixed: bool) -> None:
 
 @click.command(epilog=examples("whaleline canary --config whaleline.toml", "whaleline canary --every 10s"))
 @config_option
+@broker_option
 @click.option(
     "--every", callback=duration, default="60s", show_default=True, metavar="TIME", help="How often it sends."
 )
-def canary(config_file: Path | None, every: float) -> None:
+def canary(config_file: Path | None, broker: str | None, every: float) -> None:
     """Measure the whole way of an event, from outside, until stopped.
 
     Sends one event into each ledger partition and waits for the judge's answer. The events belong to no customer
     and count in no figure. Its metrics are served on `metrics_port`, as a worker's are.
     """
     with in_a_sentence(NOT_USABLE):
-        config = read_config(config_file)
+        config = read_config(config_file, broker)
         from streams.canary import run
         from streams.logs import set_up_logging
 
@@ -144,10 +145,13 @@ def doctor(as_json: bool, process: str, config_file: Path | None, broker: str | 
 @click.option("--for", "for_s", callback=duration, metavar="TIME", help="End after this time, as in 10m.")
 @yes_option
 @config_option
-def simulate(rate: float, customers: int, for_s: float | None, yes: bool, config_file: Path | None) -> None:
+@broker_option
+def simulate(
+    rate: float, customers: int, for_s: float | None, yes: bool, config_file: Path | None, broker: str | None
+) -> None:
     """Let made-up customers call and buy, now and at a steady rate, until stopped."""
     with in_a_sentence():
-        config = read_config(config_file)
+        config = read_config(config_file, broker)
         _agreed(yes, bool(config.origins.get("topics.prefix")))
         _quiet()
         from streams import stress as loads
@@ -171,16 +175,18 @@ def simulate(rate: float, customers: int, for_s: float | None, yes: bool, config
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 @yes_option
 @config_option
+@broker_option
 def stress(
-    rate: float, customers: int, for_s: float, p99: float, as_json: bool, yes: bool, config_file: Path | None
-) -> None:
+    rate: float, customers: int, for_s: float, p99: float, as_json: bool, yes: bool,
+    config_file: Path | None, broker: str | None,
+) -> None:  # fmt: skip
     """Load a deployment with made-up customers, and measure how long an event takes meanwhile.
 
     Measured is from sending an event to the source topic until a reader has the judge's answer. The exit code is 1
     if the slowest hundredth takes longer than --p99, if anything is lost, or if the rate could not be offered.
     """
     with in_a_sentence():
-        config = read_config(config_file)
+        config = read_config(config_file, broker)
         _agreed(yes, bool(config.origins.get("topics.prefix")))
         _quiet()
         from streams import stress as loads

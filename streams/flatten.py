@@ -31,13 +31,40 @@ def schema(pyarrow: Any) -> Any:
 def write_events(path: Path, frames: Iterable[Frame]) -> int:
     """Write the events of some ledger records as Parquet; return how many. Raises ``FileError``."""
     pyarrow = parquet.arrow(path)
-    shape, count = schema(pyarrow), 0
-    with parquet.writing(path, shape) as writer:
-        for some in _gathered(frames):
-            columns = _places(pyarrow, some) + [_column(pyarrow, one, some) for one in FIELDS]
-            writer.write_table(pyarrow.table(columns, schema=shape))
-            count += sum(block.n for _, block in some)
+    count = 0
+    with parquet.writing(path, schema(pyarrow)) as writer:
+        for table in _tables(pyarrow, frames):
+            writer.write_table(table)
+            count += table.num_rows
     return count
+
+
+def says(path: Path, frames: Iterable[Frame]) -> bool:
+    """Whether a file holds the events of these records, each figure of them. Raises ``FileError``."""
+    pyarrow = parquet.arrow(path)
+    read = parquet.schema_of(path)
+    if read.names != schema(pyarrow).names:
+        return False
+    found = (batch for batch, _, _ in parquet.batches(path, read.names, AT_ONCE))
+    one, two = (_plain(pyarrow, some) for some in (found, _tables(pyarrow, frames)))
+    return bool(one.equals(two))
+
+
+def _plain(pyarrow: Any, some: Iterable[Any]) -> Any:
+    """Batches or tables as one, its words as text: how a dictionary is laid out says nothing."""
+    shape = schema(pyarrow)
+    plain = pyarrow.schema([
+        (one.name, pyarrow.string() if pyarrow.types.is_dictionary(one.type) else one.type) for one in shape
+    ])  # fmt: skip
+    tables = [pyarrow.table(one.columns, names=shape.names).cast(plain) for one in some]
+    return pyarrow.concat_tables(tables) if tables else plain.empty_table()
+
+
+def _tables(pyarrow: Any, frames: Iterable[Frame]) -> Iterator[Any]:
+    shape = schema(pyarrow)
+    for some in _gathered(frames):
+        columns = _places(pyarrow, some) + [_column(pyarrow, one, some) for one in FIELDS]
+        yield pyarrow.table(columns, schema=shape)
 
 
 def _gathered(frames: Iterable[Frame]) -> Iterator[list[tuple[int, Block]]]:

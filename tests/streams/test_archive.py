@@ -16,6 +16,7 @@ from confluent_kafka import Producer
 from schemas.block import Block, decode, is_control
 from streams import archive, ledgerfile
 from streams.archive import About
+from streams.archivecheck import check
 from streams.config import load
 from streams.embedded import EmbeddedBroker
 from streams.fields import fields_at
@@ -97,7 +98,7 @@ def test_whatever_ends_an_archiving_the_next_goes_on(lived: Driver, tmp_path: Pa
         found = list(archive.read(path)[1])
         assert sorted(found) == sorted(whole)
         assert not list(path.rglob("*.part"))
-        assert {at: told[:2] for at, told in archive.check(path).items()} == {
+        assert {at: told[:2] for at, told in check(path).records.items()} == {
             at: (0, len(log) - 1) for at, log in enumerate(lived.ledger)
         }
 
@@ -131,6 +132,31 @@ def test_the_events_beside_the_records_are_the_events(lived: Driver, tmp_path: P
     assert len(found) == 500
     order = lambda one: one[1:4]  # noqa: E731
     assert sorted(found, key=order) == sorted(told, key=order)
+
+
+def test_a_check_reads_the_table_of_events_too(lived: Driver, tmp_path: Path) -> None:
+    """Cut short, with one figure changed, with one event missing, or left of another run: each is said."""
+    kept = archived(tmp_path / "kept", frames(lived)[:40], events=True)
+    found = check(kept)
+    assert found.tables == sum(files for _, _, files in found.records.values()) > 3
+    table = max((kept / "events").rglob("*.parquet"), key=lambda one: one.stat().st_size)
+    whole, rows = table.read_bytes(), pq.ParquetFile(table).read()
+    at = rows.schema.get_field_index("ts_ms")
+    later = pyarrow.array([one + 1 for one in rows.column(at).to_pylist()], pyarrow.int64())
+    for other in (rows.set_column(at, "ts_ms", later), rows.slice(1), rows.drop_columns(["sku"])):
+        pq.write_table(other, table)
+        with pytest.raises(FileError, match="does not hold the events of its records"):
+            check(kept)
+    table.write_bytes(whole[:-40])
+    with pytest.raises(FileError, match="is not Parquet that can be read"):
+        check(kept)
+    table.write_bytes(whole)
+    left = table.with_name(f"{10**6:020d}-{10**6 + 1:020d}.parquet")
+    left.write_bytes(whole)
+    with pytest.raises(FileError, match="archive update` takes it away"):
+        check(kept)
+    left.unlink()
+    assert check(kept) == found
 
 
 def test_events_come_from_parquet_as_from_json(tmp_path: Path) -> None:
@@ -209,7 +235,7 @@ def test_what_is_wrong_with_an_archive_is_said(lived: Driver, tmp_path: Path) ->
     first = archive.pieces(kept)[0][2].path
     first.write_bytes(first.read_bytes()[:-40])
     with pytest.raises(FileError, match="is not Parquet that can be read"):
-        archive.check(kept)
+        check(kept)
     first.unlink()
     with pytest.raises(FileError, match=r"the records between \d+ and \d+ of partition 0 are missing"):
         judged(kept, tmp_path / "gap")

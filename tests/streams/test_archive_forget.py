@@ -11,6 +11,7 @@ import pytest
 
 from streams import archive, archiveforget
 from streams.archive import About
+from streams.archivecheck import check
 from streams.archiveforget import Forgotten, forget
 from streams.ledgerfile import FileError, Frame
 from streams.pipeline import Pipeline, Record
@@ -33,6 +34,7 @@ def lived() -> Driver:
     driver.erase(CUSTOMER)
     driver.wait(days=1)
     driver.support("praise", CUSTOMER, observer="qa")
+    driver.support("referral_given", "C2", referred_customer_id=CUSTOMER)
     feed(driver, world(6, 60, customers=5, span_days=30))
     driver.wait(days=5)
     return driver
@@ -71,21 +73,22 @@ def judged(path: Path) -> tuple[dict[bytes, bytes], list[Any]]:
 
 def test_no_byte_is_left_and_everybody_else_is_judged_as_before(driver: Driver, tmp_path: Path) -> None:
     path = kept(driver, tmp_path / "kept")
-    before, offsets = judged(path), archive.check(path)
+    before, offsets = judged(path), check(path)
     assert len(holds(path, CUSTOMER)) > 2  # the check can see it: records and tables of events
     assert before[1]
     result = whaleline("archive", "forget", path, CUSTOMER, "--yes")
     assert result.exit_code == 0, result.output
-    assert "3 events taken out, 1 of others no longer name them" in result.stdout
+    assert "3 events taken out, 2 of others no longer name them" in result.stdout
     assert holds(path, CUSTOMER) == []
-    assert archive.check(path) == offsets
+    assert check(path) == offsets
     assert judged(path) == before
     assert forget(path, CUSTOMER, None) == Forgotten(0, 0, 0)
 
 
 def test_who_came_back_keeps_what_came_after(driver: Driver, tmp_path: Path) -> None:
     path = kept(driver, tmp_path / "kept")
-    assert forget(path, CUSTOMER, driver.receipts[0].erased_ms).events == 2
+    found = forget(path, CUSTOMER, driver.receipts[0].erased_ms)
+    assert (found.events, found.mentions) == (2, 1)
     pipeline = Pipeline("whaleline")
     for frame in archive.read(path)[1]:
         pipeline.step(Record(frame.offset, frame.append_ms, frame.value))
@@ -150,4 +153,4 @@ def test_what_a_run_that_was_ended_left_behind_is_neither_counted_twice_nor_kept
     forget(path, CUSTOMER, None)
     assert not left.exists()
     assert not list(path.rglob(".*.part"))
-    archive.check(path)
+    check(path)
