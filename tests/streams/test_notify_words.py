@@ -15,7 +15,7 @@ from streams.cli import main
 from streams.config import Config
 from streams.notify import guard
 from streams.notify.metrics import DeliveryMetrics
-from streams.notify.post import Office
+from streams.notify.post import Office, Told, begins
 from streams.notify.sample import SAMPLE
 from tests.desks import stage
 from tests.streams.test_notify import HOOK, TARGETS
@@ -45,3 +45,23 @@ def test_alerts_of_partitions_that_the_settings_do_not_know_are_not_passed_over(
         run = CliRunner().invoke(main, ["notify", "run", str(file)], env=settings)
     assert run.exit_code == 76
     assert "topic alerts has 4 partitions where the settings say 2: use the workers' settings" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("told", "topic_id", "end", "first"),
+    [
+        (None, "a", 9, 9),
+        (Told(5, "a"), "a", 9, 5),
+        (Told(5, "a"), "a", 5, 5),
+        (Told(5, "a"), "b", 9, 0),
+        (Told(5, "a"), "b", 3, 0),
+        (Told(5, "a"), "a", 3, 0),
+        (Told(5, ""), "a", 9, 5),
+        (Told(5, ""), "a", 3, 0),
+    ],
+)
+def test_an_alerts_topic_made_anew_is_told_from_its_beginning(
+    told: Told | None, topic_id: str, end: int, first: int
+) -> None:
+    """Its offsets are not those that were reached on the one before, be they smaller or greater."""
+    assert begins(told, topic_id, end) == first
