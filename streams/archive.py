@@ -12,7 +12,7 @@ next one goes on behind the last whole file. Days are those of the broker's cloc
 import fcntl
 import heapq
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from streams import parquet
-from streams.ledgerfile import FileError, Frame, Head, whole_file
+from streams.ledgerfile import FileError, Frame, Head, Progress, whole_file
 
 ABOUT = "archive.json"
 VERSION = 1
@@ -31,8 +31,6 @@ MOST_BYTES = 64 * 1024 * 1024
 
 DAY_MS = 86_400_000
 NO_DAY = "unknown"
-Progress = Callable[[int], None]
-"""Told how many records there were so far."""
 
 COLUMNS = ("offset", "append_ms", "value")
 

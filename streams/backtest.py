@@ -107,6 +107,7 @@ class Judged:
     name: str
     events: int = 0
     refused: int = 0
+    late: int = 0
     held: int = 0
     holds: int = 0
     incidents: set[str] = field(default_factory=set)
@@ -211,7 +212,9 @@ def judge_under(
     )
     assert isinstance(judge, _Recorder)
     judged = judge.finish()
+    if not judged.parts and judge.late:
+        raise BacktestError(f"{events} is not in the order of time, so that no hour passes: sort it by ts_ms")
     if not judged.parts:
         raise BacktestError(f"{events}: there is no event in it, or not a whole hour of them: nothing to compare")
-    judged.name = name
+    judged.name, judged.late = name, judge.late
     return judged

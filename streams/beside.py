@@ -1,6 +1,7 @@
 """Work of the same kind in processes side by side, and how far they are together."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -46,16 +47,25 @@ def beside(
 
 _done: list[Any] = []
 """Where a process of its own writes how much it has done, and behind that finds whether it is enough."""
+_parent: list[int] = []
 
 
 def _counting(done: list[Any], enough: Any) -> None:
     _done[:] = [*done, enough]
+    _parent[:] = [os.getppid()]
+
+
+def _alone() -> bool:
+    """Whether the process that asked for this has ended: nobody will read what it comes to."""
+    return bool(_parent) and os.getppid() != _parent[0]
 
 
 def _run(number: int, task: Callable[..., Found], arguments: tuple[Any, ...]) -> Found:
     def count(done: int) -> None:
         if _done[-1].value:
             raise ReplayError("another share could not be judged")
+        if _alone():
+            os._exit(1)
         _done[number].value = done
 
     return task(*arguments, count)

@@ -67,6 +67,14 @@ def digest_of(events: Path, *asked: Any) -> str:
     return digest.hexdigest()
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no process of a replay that was killed writes into the folder of a share any more."""
+    with folder.with_suffix(".lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 class Checkpoint:
     """The folder of one share. ``told`` is what was kept last, empty at the beginning."""
 

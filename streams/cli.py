@@ -32,6 +32,7 @@ from streams.cli_parts import (
     moment,
     read_config,
     read_policy,
+    tell_late,
 )
 from streams.cli_privacy import erase, export
 from streams.cli_shadow import shadow
@@ -239,23 +240,31 @@ def replay(
         size = size_of(events)
         hidden = not sys.stderr.isatty()
         with click.progressbar(length=size, label="replay", file=sys.stderr, hidden=hidden) as bar:
-            summary = run_replay(
-                events,
-                Outputs(alerts, states, dead_letters, held, incidents, curve, problems, daily),
-                policy,
-                app_id=app_id,
-                partitions=partitions,
-                jobs=jobs,
-                resume=resume,
-                currency=currency,
-                as_of_ms=as_of,
-                from_ms=since,
-                **({} if key is None else {"erasure_key": key}),
-                progress=lambda done: bar.update(done - bar.pos),
-            )
+            try:
+                summary = run_replay(
+                    events,
+                    Outputs(alerts, states, dead_letters, held, incidents, curve, problems, daily),
+                    policy,
+                    app_id=app_id,
+                    partitions=partitions,
+                    jobs=jobs,
+                    resume=resume,
+                    currency=currency,
+                    as_of_ms=as_of,
+                    from_ms=since,
+                    **({} if key is None else {"erasure_key": key}),
+                    progress=lambda done: bar.update(done - bar.pos),
+                )
+            except KeyboardInterrupt:
+                goes_on = (
+                    "there is no --resume FOLDER to go on from" if resume is None else "the same command goes on"
+                )
+                click.echo(f"\nwhaleline: interrupted, nothing is written; {goes_on}", err=True)
+                raise
         if summary.dead_letters and dead_letters is None:
             refused = f"refused: {summary.dead_letters} of {summary.records} payloads"
             click.echo(f"whaleline: {refused}; --dead-letters OUT keeps them, each with the reason", err=True)
+        tell_late(events, summary.late)
         click.echo(json.dumps(summary.as_map()))
 
 

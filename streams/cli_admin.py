@@ -17,6 +17,7 @@ from streams.cli_parts import (
     broker_option,
     client_of,
     config_option,
+    counting,
     examples,
     in_a_sentence,
     read_config,
@@ -223,7 +224,8 @@ def ledger_dump(out: Path, config_file: Path | None, broker: str | None) -> None
         config = read_config(config_file, broker)
         from streams.ledgerfile import dump
 
-        count = dump(config.broker, config.topics.ledger, out, **client_of(config))
+        with counting("dump") as progress:
+            count = dump(config.broker, config.topics.ledger, out, progress=progress, **client_of(config))
         click.echo(f"{out}: {count} records of {config.topics.ledger}")
 
 

@@ -9,6 +9,7 @@ from streams.cli_parts import (
     broker_option,
     client_of,
     config_option,
+    counting,
     examples,
     in_a_sentence,
     moment,
@@ -50,22 +51,15 @@ def archive_update(
         config = read_config(config_file, broker)
         from streams import archive
 
-        shown = sys.stderr.isatty()
-
-        def progress(count: int) -> None:
-            if shown and count % 1_000 == 0:
-                click.echo(f"\rarchive: {count:,} records", nl=False, err=True)
-
-        count, states = archive.archive(
-            config,
-            directory,
-            events=not no_events,
-            rows_days=None if no_rows else rows_every,
-            progress=progress,
-            **client_of(config),
-        )
-        if shown:
-            click.echo("\r", nl=False, err=True)
+        with counting("archive") as progress:
+            count, states = archive.archive(
+                config,
+                directory,
+                events=not no_events,
+                rows_days=None if no_rows else rows_every,
+                progress=progress,
+                **client_of(config),
+            )
         rows = f"; rows kept of {states} partitions" if states else ""
         click.echo(f"{directory}: {count} records more of {config.topics.ledger}{rows}")
 

@@ -19,6 +19,7 @@ from streams.cli_parts import (
     moment,
     read_config,
     read_policy,
+    tell_late,
 )  # fmt: skip
 
 HOLDS = 1
@@ -92,6 +93,7 @@ def backtest(
                 as_of_ms=as_of,
                 progress=progress,
             )
+    tell_late(events, found.late)
     for line in summary(found):
         click.echo(line)
     held = [said for said in (one.verdict(found) for one in unwanted) if said is not None]
@@ -146,6 +148,7 @@ def explain(
         if svg is not None:
             with whole_file(svg) as out:
                 out.write(timeline(account, currency).encode())
+    tell_late(events, account.late)
     if as_json:
         click.echo(accounts.as_json(account), nl=False)
     else:
@@ -166,12 +169,13 @@ def explain(
 @click.option("--rejects", type=FILE, metavar="FILE",
               help="Rows that are no events go here, with why; without it they stop the import.")  # fmt: skip
 @click.option("--broker", metavar="HOST:PORT", help="Send the events to the source topics of this Kafka.")
+@click.option("--late", is_flag=True, help="Send them although workers judge there already.")
 @click.option("--dry-run", is_flag=True, help="Read and check everything; write and send nothing.")
 @click.option("--currency", default="USD", show_default=True, help="What the amounts are in.")
 @config_option
 def import_tables(
-    mapping: Path, out: Path | None, rejects: Path | None, broker: str | None, dry_run: bool, currency: str,
-    config_file: Path | None,
+    mapping: Path, out: Path | None, rejects: Path | None, broker: str | None, late: bool, dry_run: bool,
+    currency: str, config_file: Path | None,
 ) -> None:  # fmt: skip
     """Turn a company's own tables of calls and purchases into events.
 
@@ -198,7 +202,7 @@ def import_tables(
             from streams.importsend import send
 
             with _bar("send") as progress:
-                send(config, found.events, progress)
+                send(config, found.events, progress, late=late)
         click.echo(json.dumps(found.summary.as_map(), ensure_ascii=False))
 
 

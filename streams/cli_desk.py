@@ -157,6 +157,8 @@ def labels_export(summary: bool, config_file: Path | None, broker: str | None) -
 
         found = read(config, **client_of(config))
         told = [one.as_map() for one in (summed(found) if summary else found)]
+    if not found:
+        click.echo(f"whaleline: nobody has decided on an alert yet (topic {config.topics.desk_actions})", err=True)
     try:
         for one in told:
             click.echo(json.dumps(one, ensure_ascii=False))

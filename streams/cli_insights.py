@@ -136,6 +136,8 @@ def win_back(as_json: bool, top: int, config_file: Path | None, broker: str | No
         from streams.reading import latest
 
         found = of_insights(latest(config.broker, config.topics.insights, **client_of(config)))[:top]
+    if not found:
+        click.echo("whaleline: as of last midnight nobody is worth asking again, or none has passed yet", err=True)
     from streams.words import money
 
     told = (

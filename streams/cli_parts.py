@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -86,6 +86,30 @@ def fail(sentence: str, code: int) -> None:
     """Say the sentence and end with the code."""
     click.echo(f"whaleline: {sentence}", err=True)
     sys.exit(code)
+
+
+@contextmanager
+def counting(label: str) -> Iterator[Callable[[int], None]]:
+    """A count of records where somebody looks, for what has no end to be told beforehand."""
+    shown = sys.stderr.isatty()
+
+    def progress(count: int) -> None:
+        if shown and count % 1_000 == 0:
+            click.echo(f"\r{label}: {count:,} records", nl=False, err=True)
+
+    yield progress
+    if shown:
+        click.echo("\r", nl=False, err=True)
+
+
+def tell_late(events: Path, late: int) -> None:
+    """Say that a file is not in the order of time, where it is not."""
+    if late:
+        click.echo(
+            f"whaleline: {events}: {late} events stand behind one of a later hour, so that theirs was concluded "
+            "without them, as live; if they did not come in this order, sort the file by ts_ms",
+            err=True,
+        )
 
 
 def read_config(file: Path | None, broker: str | None = None) -> "Config":

@@ -25,7 +25,7 @@ from streams.cli_parts import (
     epilog=examples(
         "whaleline shadow topics --broker localhost:9092       once: make the shadow's topics",
         "whaleline shadow run new.toml                     as many processes as you like",
-        "whaleline shadow compare --since 2026-11-01       who is entered by one of the two alone",
+        "whaleline shadow compare                          who is entered by one of the two alone",
         "whaleline policy push new.toml --author jo --reason 'two weeks beside the old one'",
     )
 )
@@ -71,7 +71,12 @@ def shadow_run(policy: Path, config_file: Path | None, broker: str | None) -> No
 @shadow.command(
     "compare", epilog=examples("whaleline shadow compare --since 2026-11-01", "whaleline shadow compare --json")
 )
-@click.option("--since", callback=moment, metavar="TIME", help="Only alerts of this time or later.")
+@click.option(
+    "--since",
+    callback=moment,
+    metavar="TIME",
+    help="Only alerts of this time or later; else since the shadow began.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a kind, with the customers.")
 @config_option
 @broker_option
@@ -81,7 +86,7 @@ def shadow_compare(since: int | None, as_json: bool, config_file: Path | None, b
         config = read_config(config_file, broker)
         from streams.shadow import beside
 
-        found = beside(config, since or 0)
+        found = beside(config, since)
     if as_json:
         for one in found:
             click.echo(json.dumps(asdict(one), ensure_ascii=False))

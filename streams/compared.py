@@ -70,6 +70,7 @@ class Comparison:
     differs      customers who stand in another state at the end
     only_a       transitions that happen, at their time, only under the first policy; ``only_b`` the other
     labels       how many words of people on alerts there are
+    late         events that stand in the file behind one of a later hour
     """
 
     events: int
@@ -90,6 +91,7 @@ class Comparison:
     moved: dict[str, Moved]
     segments: tuple[Segment, ...]
     labels: int = 0
+    late: int = 0
 
 
 def day_text(day: int) -> str:
@@ -139,6 +141,7 @@ def compare(
         moved=moved,
         segments=tuple(_segments(a, b, segments or {})),
         labels=len(labels),
+        late=a.late,
     )
 
 

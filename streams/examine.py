@@ -18,6 +18,8 @@ from streams.topics import TIMEOUT_S, compare, connected
 BETWEEN_S = 2.5
 """Between two looks at the group's offsets: workers commit every second."""
 
+ROOM_TRIES, ROOM_S = 20, 0.5
+
 
 def denied(config: Config, process: str, **client: Any) -> list[str]:
     """The rights of a kind of process that the user who asks has not. Raises as ``examine``."""
@@ -99,8 +101,20 @@ def _members(ask: Any, group: str) -> tuple[Member, ...]:
 
 
 def _committed(ask: Any, group: str) -> dict[Place, int]:
-    told = ask.list_group_offsets(group).get(group, {})
+    told = _offsets_of(ask, group)
     return {(tp.topic, tp.partition): one.offset for tp, one in told.items() if one.offset >= 0}
+
+
+def _offsets_of(ask: Any, group: str) -> dict[Any, Any]:
+    """What a group has committed. Brokers that were never asked of any group make room for groups first."""
+    for left in reversed(range(ROOM_TRIES)):
+        try:
+            return dict(ask.list_group_offsets(group).get(group, {}))
+        except (errors.CoordinatorNotAvailableError, errors.CoordinatorLoadInProgressError):
+            if not left:
+                raise
+            rest(ROOM_S)
+    raise AssertionError("unreachable")
 
 
 def _offsets(ask: Any, topics: Mapping[str, Any], places: list[Place], spec: OffsetSpec) -> dict[Place, int]:

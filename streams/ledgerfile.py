@@ -7,7 +7,7 @@ beside its name and renamed when complete, so a file with the final name is whol
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from streams.reading import reading
 MAGIC = b"WLLF"
 VERSION = 1
 LOG_APPEND_TIME = 1
+Progress = Callable[[int], None]
+"""Told how many records there were so far."""
 
 
 class FileError(RuntimeError):
@@ -69,7 +71,7 @@ def is_ledger(path: Path) -> bool:
         raise FileError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def write(path: Path, head: Head, frames: Iterable[Frame]) -> int:
+def write(path: Path, head: Head, frames: Iterable[Frame], progress: Progress = lambda _: None) -> int:
     """Record ``frames`` in their order; return how many there were."""
     count = 0
     with whole_file(path) as out:
@@ -78,6 +80,7 @@ def write(path: Path, head: Head, frames: Iterable[Frame]) -> int:
         for frame in frames:
             out.write(msgpack.packb(list(frame)))
             count += 1
+            progress(count)
     return count
 
 
@@ -129,13 +132,16 @@ def _frame(path: Path, number: int, head: Head, sent: Any) -> Frame:
     raise FileError(f"{path}: record {number} is not a ledger record")
 
 
-def dump(bootstrap: str, topic: str, path: Path, timeout_s: float = 30.0, **client: Any) -> int:
+def dump(
+    bootstrap: str, topic: str, path: Path, timeout_s: float = 30.0, progress: Progress = lambda _: None,
+    **client: Any,
+) -> int:  # fmt: skip
     """Record ``topic`` from its oldest record to what is its end now; return how many records there were.
 
     ``client`` holds further settings of KafkaConsumer. Raises ``TopicError`` and ``FileError``.
     """
     with reading(bootstrap, topic, timeout_s, **client) as (partitions, messages):
-        return write(path, Head(topic, partitions), (frame_of(*one) for one in messages))
+        return write(path, Head(topic, partitions), (frame_of(*one) for one in messages), progress)
 
 
 def frame_of(partition: int, message: Any) -> Frame:

@@ -23,6 +23,7 @@ AT_ONCE = 4_096
 """Payloads of a chunk; as many are put in order together, so that long hours do not fill the memory."""
 NEEDED_EVERYWHERE = ("kind", "ts_ms")
 MOST_BYTES = 16 * 1024 * 1024
+GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -68,6 +69,8 @@ def cut(name: str, buffer: NDArray[np.uint8]) -> Iterator[Chunk]:
         raise FileError(
             f"{name} begins with {what}: it must hold one JSON object a line, or msgpack maps one after another"
         )
+    if opening[:2] == GZIP:
+        raise FileError(f"{name} is compressed: unpack it first, as with gunzip")
     lines = opening[:1] in b"{ \t\r\n"
     at = number = 0
     while at < buffer.size:

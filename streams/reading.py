@@ -48,11 +48,12 @@ def reading(
     # Imported here: who only reads a recording needs no Kafka.
     from kafka import KafkaConsumer, errors
 
-    from streams.topics import TopicError, describe
+    from streams.topics import BEFORE, TopicError, describe
 
     found = describe(bootstrap, [topic], **client).get(topic)
     if found is None:
-        raise TopicError(f"topic {topic} does not exist at {bootstrap}: run `whaleline topics apply`")
+        command = "shadow topics" if topic.startswith(BEFORE) else "topics apply"
+        raise TopicError(f"topic {topic} does not exist at {bootstrap}: run `whaleline {command}`")
     consumer = KafkaConsumer(
         bootstrap_servers=bootstrap.split(","),
         isolation_level="read_committed",

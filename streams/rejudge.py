@@ -71,6 +71,8 @@ class Judge:
         """
         self.name, self.partitions, self.share = name, partitions, share
         self.records, self.quiet = 0, False
+        self.late = 0
+        """Events of a file that stand behind one of a later hour, so that theirs was concluded without them."""
         self._numbers = [0] * partitions
         self.pipelines = [
             Pipeline(app_id, partition, partitions, erasure_key=erasure_key) for partition in range(partitions)
@@ -95,7 +97,9 @@ class Judge:
         try:
             outcome = self.pipelines[partition].step(record)
         except (BlockError, HoleError) as error:
-            raise ReplayError(f"{self.name}: partition {partition}, offset {record.offset}: {error}") from error
+            hint = "; if a newer version wrote it, judge by that one" if isinstance(error, BlockError) else ""
+            place = f"{self.name}: partition {partition}, offset {record.offset}"
+            raise ReplayError(f"{place}: {error}{hint}") from error
         if not self.quiet:
             self.heard(partition, outcome)
 
@@ -201,6 +205,7 @@ class Feed:
             return
         waiting = self._intake.waiting
         first, refused = waiting.read(sheaf, SUPPORT | PURCHASES, spare=n * len(STREAMS))
+        self._judge.late += waiting.late(first, first + n, self._newest_ms, self._before_ms)
         at, spare = first, first + n
         while True:
             at, self._newest_ms = waiting.queue_hour(at, first + n, self._newest_ms, self._before_ms)

@@ -7,7 +7,7 @@ would give. It begins where the live judge stands: its first state is a copy of 
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from streams.memory import Position
 from streams.outbox import NONCE_KEY, Outbox, Publication
 from streams.pipeline import ROW_KEY
 from streams.reading import reading
+from streams.shadowed import KEY, Begun
 from streams.topics import BEFORE
 
 log = logging.getLogger("whaleline")
@@ -101,10 +102,16 @@ class Beside:
     only_shadow: tuple[str, ...]
 
 
-def beside(config: Config, since_ms: int) -> list[Beside]:
-    """Who was entered since then, live and by the shadow of this configuration; raises ``TopicError``."""
+def beside(config: Config, since_ms: int | None) -> list[Beside]:
+    """Who was entered since then, live and by the shadow of this configuration; raises ``TopicError``.
+
+    None is since the shadow began with its policy: of what was before, it said nothing.
+    """
     shadow = shadow_of(config, "")
-    live, other = (_entered(config, name, since_ms) for name in (config.topics.alerts, shadow.topics.alerts))
+    begun = _begun(config, shadow.topics.insights) if since_ms is None else {}
+    live, other = (
+        _entered(config, name, begun, since_ms or 0) for name in (config.topics.alerts, shadow.topics.alerts)
+    )
     found = []
     for kind in sorted({kind for kind, _ in live | other}):
         mine, theirs = ({one for was, one in entered if was == kind} for entered in (live, other))
@@ -114,11 +121,23 @@ def beside(config: Config, since_ms: int) -> list[Beside]:
     return found
 
 
-def _entered(config: Config, topic: str, since_ms: int) -> set[tuple[str, str]]:
+def _begun(config: Config, insights: str) -> dict[int, int]:
+    """Since when the shadow judges each partition by its policy, as it tells."""
+    found = {}
+    with reading(config.broker, insights, **client_of(config)) as (_, messages):
+        for partition, message in messages:
+            if message.key == KEY and message.value:
+                found[partition] = Begun.of(message.value).since_ms
+    return found
+
+
+def _entered(config: Config, topic: str, begun: Mapping[int, int], since_ms: int) -> set[tuple[str, str]]:
     found = set()
     with reading(config.broker, topic, **client_of(config)) as (_, messages):
-        for _, message in messages:
+        for partition, message in messages:
             told: dict[str, Any] = msgpack.unpackb(message.value)
-            if told["ts_ms"] >= since_ms and told["kind"].endswith(f"_{Change.ENTERED.name.lower()}"):
+            if told["ts_ms"] >= begun.get(partition, since_ms) and told["kind"].endswith(
+                f"_{Change.ENTERED.name.lower()}"
+            ):
                 found.add((told["kind"].removesuffix("_entered"), told["customer_id"]))
     return found

@@ -73,7 +73,7 @@ class SpooledStates:
         """Write them down."""
         for customer in customers:
             self._names.put((customer.encode(),), None)
-        rows.tofile(self._rows)
+        self._rows.write(rows.tobytes())  # unlike tofile, it says why it cannot
 
     def close(self) -> None:
         """Nothing more will come."""

@@ -139,6 +139,13 @@ class Waiting:
         at, newest_ms = merge.enqueue_hour(self._pool.rows, first, end, self.queues, newest_ms, before_ms)
         return int(at), int(newest_ms)
 
+    def late(self, first: int, end: int, newest_ms: int, before_ms: int) -> int:
+        """How many events among rows are of an hour that was over: one before them, or ``newest_ms``, is later."""
+        rows = self._pool.rows[first:end]
+        ts_ms = rows["ts_ms"][(rows["verdict"] == Verdict.ACCEPTED) & (rows["ts_ms"] < before_ms)]
+        reached = np.maximum(np.maximum.accumulate(ts_ms), newest_ms)
+        return int(np.count_nonzero(ts_ms // merge.HOUR_MS < reached // merge.HOUR_MS))
+
     def promise(self, at: int, ts_ms: int, offset: int) -> None:
         """Let every source say that it has come so far, in spare rows from ``at`` on."""
         merge.promise(self._pool.rows, at, self.queues, ts_ms, offset)

@@ -74,6 +74,8 @@ class Account:
     hold_ms: list[int] = field(default_factory=list)
     days: list[Standing] = field(default_factory=list)
     paths: dict[str, tuple[tuple[Step, ...], ...]] = field(default_factory=dict)
+    late: int = 0
+    """Events of a file, anybody's, that stand behind one of a later hour."""
 
 
 def stand(row: Row, now_ms: int, policy: Policy) -> Standing:
@@ -172,6 +174,7 @@ class _Witness(Judge):
             holds=[one for _, one in self.holds],
             hold_ms=[at for at, _ in self.holds],
             days=[*(one for one in self.days if one.ts_ms < now_ms), now],
+            late=self.late,
         )
         for machine in Machine:
             number = int(row["state"][0][machine])

@@ -14,8 +14,9 @@ from schemas.alerts import Alert, DeadLetter, Incident
 from schemas.policy import Policy
 from schemas.state import CUSTOMER, NEVER
 from streams import shares
-from streams.checkpoint import EVERY_S, Checkpoint
+from streams.checkpoint import EVERY_S, Checkpoint, alone
 from streams.clock import monotonic_s
+from streams.ledgerfile import FileError
 from streams.markers import OFFLINE_KEY
 from streams.outcome import Outcome
 from streams.pipeline import Pipeline
@@ -58,6 +59,7 @@ class Summary:
     records: int = 0
     events: int = 0
     duplicates: int = 0
+    late: int = 0
     alerts: int = 0
     held: int = 0
     waiting: int = 0
@@ -89,7 +91,7 @@ class Found:
         told = whole.summary
         for part in parts:
             one = part.summary
-            told.records = one.records
+            told.records, told.late = one.records, one.late
             for name in ("events", "duplicates", "alerts", "held", "waiting", "dead_letters", "customers"):
                 setattr(told, name, getattr(told, name) + getattr(one, name))
             for kind, count in one.alerts_by_kind.items():
@@ -223,7 +225,7 @@ class Writer(Judge):
         """Write every row by customer, settled to the last tick, and say what is known at the end."""
         self.write()
         told = self.found.summary
-        told.records = self.records
+        told.records, told.late = self.records, self.late
         told.waiting = sum(one.waiting for one in self.pipelines)
         self._write_states()
         self.found.close()
@@ -304,7 +306,15 @@ class _Sharer(Writer):
 
 def judge_share(asked: Asked, folder: Path, daily: bool, share: Share, progress: Progress) -> Found:
     """``judged`` by one of several processes, into spools in ``folder``, going on from a checkpoint there."""
+    try:
+        return _judge_share(asked, folder, daily, share, progress)
+    except OSError as error:
+        raise FileError(f"{folder} cannot be written: {error.strerror or error}") from error
+
+
+def _judge_share(asked: Asked, folder: Path, daily: bool, share: Share, progress: Progress) -> Found:
     with ExitStack() as stack:
+        stack.enter_context(alone(folder))
         kept = stack.enter_context(closing(Checkpoint(folder)))
         states = stack.enter_context(closing(shares.SpooledStates(folder)))
 

@@ -11,7 +11,7 @@ import msgpack
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 from streams.embedded import EmbeddedBroker
 from streams.importing import read_tables
@@ -260,9 +260,12 @@ def test_no_output_overwrites_what_is_read(tmp_path: Path) -> None:
     assert "--dry-run" in whaleline("import", mapping).stderr
 
 
+IN_MEMORY = {"WHALELINE_EMBEDDED_BROKER": "true"}
+
+
 def test_events_are_sent_in_order_to_their_topics_by_customer() -> None:
     with EmbeddedBroker({"support-calls": 2, "purchases": 2}) as broker:
-        result = whaleline("import", EXAMPLE, "--broker", broker.bootstrap)
+        result = whaleline("import", EXAMPLE, "--broker", broker.bootstrap, **IN_MEMORY)
         assert result.exit_code == 0, result.output
         assert json.loads(result.stdout)["events"] == 6
         got = {topic: _read(broker.bootstrap, topic, 3) for topic in ("support-calls", "purchases")}
@@ -272,6 +275,24 @@ def test_events_are_sent_in_order_to_their_topics_by_customer() -> None:
         assert key == one["customer_id"].encode()
     ours = [one["ts_ms"] for key, one in got["purchases"] if key == b"C-17"]
     assert ours == sorted(ours)
+
+
+def test_where_it_cannot_be_sent_to_or_comes_too_late_is_one_sentence_and_nothing_is_sent() -> None:
+    """The topics lack; or workers have written into the ledger already, so that time is past what is imported."""
+    with EmbeddedBroker({"support-calls": 2}) as broker:
+        result = whaleline("import", EXAMPLE, "--broker", broker.bootstrap, **IN_MEMORY)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "topic purchases does not exist" in result.stderr
+    assert "run `whaleline topics apply`" in result.stderr
+    with EmbeddedBroker({"support-calls": 2, "purchases": 2, "whaleline-ledger": 2}) as broker:
+        producer = Producer({"bootstrap.servers": broker.bootstrap})
+        producer.produce("whaleline-ledger", b"anything", partition=1)
+        producer.flush(30)
+        result = whaleline("import", EXAMPLE, "--broker", broker.bootstrap, **IN_MEMORY)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "workers judge" in result.stderr
+        assert whaleline("import", EXAMPLE, "--broker", broker.bootstrap, "--late", **IN_MEMORY).exit_code == 0
+        assert len(_read(broker.bootstrap, "support-calls", 3)) == 3
 
 
 def test_a_broker_that_is_not_there_is_one_sentence() -> None:

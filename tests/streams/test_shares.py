@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -9,11 +10,13 @@ from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from streams import ledgerfile, payloads, rejudge, replay, writer
+from streams import beside as side
+from streams import checkpoint, ledgerfile, payloads, rejudge, replay, writer
 from streams.beside import beside
 from streams.checkpoint import begin
 from streams.ledgerfile import FileError, Frame, Head
@@ -154,6 +157,25 @@ def test_a_folder_of_a_replay_that_still_runs_is_left_alone(tmp_path: Path) -> N
         pass
     with begin(*kept):
         pass
+
+
+def test_a_share_whose_replay_was_killed_ends_and_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would go on writing where the next replay of the same folder does."""
+    codes: list[int] = []
+    monkeypatch.setattr(side, "_done", [SimpleNamespace(value=0), SimpleNamespace(value=0)])
+    monkeypatch.setattr(side.os, "_exit", codes.append)
+    for parent, told in ((os.getppid(), []), (-1, [1])):
+        monkeypatch.setattr(side, "_parent", [parent])
+        side._run(0, lambda count: count(5), ())
+        assert codes == told
+    with (
+        checkpoint.alone(tmp_path / "0"),
+        (tmp_path / "0.lock").open("wb") as lock,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _breaks(number: int, whole: Path, count: Callable[[int], None]) -> None:
