@@ -32,6 +32,8 @@ SERIES_GRAIN: Final = 1e-16
 @kernel
 def hazard_per_day(base: float, log_ratio: float) -> float:
     """Give the chance to leave today: ``base`` (per day) times exp of the evidence, held to [-1, 5]."""
+    if log_ratio == 0.0:
+        return base
     return base * exp(min(HIGHEST_LOG_RATIO, max(LOWEST_LOG_RATIO, log_ratio)))
 
 

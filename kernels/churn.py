@@ -14,7 +14,7 @@ from kernels import cases, evidence
 from kernels._jit import allocating, kernel
 from kernels.alive import ahead_probability, gone_probability, hazard_per_day
 from kernels.elementary import exp, log, log1p
-from kernels.shapes import Row, Rules
+from kernels.shapes import Memo, Row, Rules
 from schemas.codes import Evidence, Term
 from schemas.state import CASES, NEVER
 
@@ -198,16 +198,47 @@ def terms_beside_filter(row: Row, now_ms: int, rules: Rules, out: NDArray[np.flo
 
 
 @kernel
-def risk(row: Row, leaving: float, now_ms: int, rules: Rules) -> float:
-    """The 90-day risk at ``now_ms`` (in the row's settled day) under the daily hazard ``leaving``."""
+def recall_filter(row: Row, memo: Memo, leaving: float, rules: Rules) -> float:
+    """The log-odds of ``filter_risk``, from the memo where that knows them; what is found is put into the memo.
+
+    A day ends by the odds and the hazard with which the next one begins.
+    """
+    if memo["leaving"] != leaving or memo["odds"] != row["odds"] or leaving == 0.0:
+        memo["filter"] = log_odds(filter_risk(row, leaving, rules))
+        memo["leaving"] = leaving
+        memo["odds"] = row["odds"]
+    return float(memo["filter"])
+
+
+@kernel
+def sum_terms(row: Row, of_filter: float, now_ms: int, rules: Rules) -> float:
+    """The risk's log-odds at ``now_ms`` (in the row's settled day), given the filter's."""
     weights = rules["risk_weight"]
     eta = float(rules["risk_intercept"])
-    eta += float(weights[FILTER]) * log_odds(filter_risk(row, leaving, rules))
+    eta += float(weights[FILTER]) * of_filter
     for which in range(FILTER + 1, TERMS):
         # Most terms take a logarithm: what counts for nothing is not computed.
         if weights[which] != 0.0:
             eta += float(weights[which]) * term(row, which, now_ms, rules)
+    return eta
+
+
+@kernel
+def chance_of(eta: float) -> float:
+    """The probability of these log-odds."""
     return 1.0 / (1.0 + exp(-eta))
+
+
+@kernel
+def risk(row: Row, leaving: float, now_ms: int, rules: Rules) -> float:
+    """The 90-day risk at ``now_ms`` (in the row's settled day) under the daily hazard ``leaving``."""
+    return chance_of(sum_terms(row, log_odds(filter_risk(row, leaving, rules)), now_ms, rules))
+
+
+@kernel
+def recall_risk(row: Row, memo: Memo, leaving: float, now_ms: int, rules: Rules) -> float:
+    """``risk``, sparing what the memo knows."""
+    return chance_of(sum_terms(row, recall_filter(row, memo, leaving, rules), now_ms, rules))
 
 
 @allocating

@@ -15,11 +15,20 @@ YEAR_DAYS: Final = 364
 
 
 @kernel
-def _is_quiet(row: Row, day: int, rules: Rules, scores: Scores) -> bool:
-    """Few contacts, and a revenue of a year that nobody looks at."""
+def may_be_a_gem(rules: Rules, scores: Scores) -> bool:
+    """Whether the year as it stands is good enough, by few contacts."""
+    return bool(
+        scores["periods"] >= rules["gem_min_periods"]
+        and scores["year_cents"] >= rules["gem_annual_cents"]
+        and scores["year_contacts"] <= rules["gem_contacts"]
+    )
+
+
+@kernel
+def _is_overlooked(row: Row, day: int, rules: Rules) -> bool:
+    """A revenue of a year that nobody looks at."""
     days = max(PERIOD_DAYS, day - int(row["first_day"]))
-    revenue = float(row["spent_cents"]) * YEAR_DAYS / days
-    return bool(scores["year_contacts"] <= rules["gem_contacts"] and revenue <= rules["gem_revenue_cents"])
+    return bool(float(row["spent_cents"]) * YEAR_DAYS / days <= rules["gem_revenue_cents"])
 
 
 @kernel
@@ -31,9 +40,8 @@ def conclude_gem(row: Row, now_ms: int, rules: Rules, scores: Scores, out: Recor
         if (
             neutral
             and now_ms >= row["cooldown_until_ms"][GEM]
-            and scores["periods"] >= rules["gem_min_periods"]
-            and year >= rules["gem_annual_cents"]
-            and _is_quiet(row, now_ms // DAY_MS, rules, scores)
+            and may_be_a_gem(rules, scores)
+            and _is_overlooked(row, now_ms // DAY_MS, rules)
         ):
             return cross(row, GEM, ENTERED, 1, now_ms, 0, out, at)
         return at

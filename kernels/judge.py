@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from kernels import cases
 from kernels._jit import allocating, fetch_ahead, kernel
-from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, repair_running, settle_cause, waited_too_long
+from kernels.attribution import DAY_MS, HOUR_MS, repair_overdue, settle_cause, waited_too_long
 from kernels.best import conclude_best
+from kernels.calm import EIGHT, calmness, least_log_odds, needs_the_hour, next_awake
+from kernels.churn import recall_filter, sum_terms
 from kernels.cost import contact_channel, cost_cents
 from kernels.economics import worth_telling
 from kernels.evidence import FACTORS, daily_factors
@@ -24,19 +26,22 @@ from kernels.machine import write_scores
 from kernels.news import conclude_news
 from kernels.realign import conclude_cause, conclude_value, wants_forward
 from kernels.referral import conclude_referral
-from kernels.relations import appeal_open, appeal_overdue
+from kernels.relations import appeal_overdue
 from kernels.rings import count_failure
-from kernels.scores import known_negative_ppm, known_worth, recall_year, score_forward, score_risk, score_year
-from kernels.settle import settle_by
-from kernels.shapes import Memo, Records, Row, Rules, Scores
-from kernels.transition import (
-    SERVICE,
-    conclude_churn,
-    conclude_service,
-    wants_worth,
+from kernels.scores import (
+    known_negative_ppm,
+    known_worth,
+    recall_risk_scores,
+    recall_year,
+    score_forward,
+    score_risk,
+    score_year,
 )
+from kernels.settle import recall_hazard, settle_by
+from kernels.shapes import Memo, Records, Row, Rules, Scores
+from kernels.transition import conclude_churn, conclude_service, wants_worth
 from schemas.codes import CaseFlag, Moment
-from schemas.state import CALLBACKS, CASES, HOT_BYTES, MACHINES, NEVER
+from schemas.state import CALLBACKS, CASES, HOT_BYTES, MACHINES, NEVER, PERIOD_DAYS
 
 UNANSWERED_BIT: Final = 1 << int(Moment.TICKET_UNANSWERED)
 MISSED_BIT: Final = 1 << int(Moment.CALLBACK_MISSED)
@@ -51,6 +56,7 @@ ROOM: Final = MACHINES
 def conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
     """Let the machines conclude at ``now_ms``; return the next free place in ``out``."""
     score_year(row, now_ms // DAY_MS, rules, scores)
+    score_risk(row, now_ms, rules, scores)
     return _conclude(row, now_ms, due, rules, scores, out, at)
 
 
@@ -60,11 +66,13 @@ def _conclude_with(
 ) -> int:  # fmt: skip
     """``conclude``, sparing what the memo knows; the memo then knows what stays as it is."""
     recall_year(row, memo, now_ms // DAY_MS, rules, scores)
+    recall_risk_scores(row, memo, now_ms, rules, scores)
     after = _conclude(row, now_ms, due, rules, scores, out, at)
     if after > at:
         forget(memo)  # a machine that turns may book costs anew
     else:
         memo["p_negative_ppm"] = scores["p_negative_ppm"]
+        memo["calm"] = calmness(row, now_ms, rules, scores)
     return after
 
 
@@ -72,14 +80,14 @@ def _conclude_with(
 def forget(memo: Memo) -> None:
     """The row has changed: what was concluded of it is not known any more."""
     memo["until_day"] = 0
+    memo["calm"] = 0
 
 
 @kernel
 def _conclude(row: Row, now_ms: int, due: int, rules: Rules, scores: Scores, out: Records, at: int) -> int:
-    """``conclude`` where ``scores`` holds the year."""
+    """``conclude`` where ``scores`` holds the year and the risk."""
     first = at
     day = now_ms // DAY_MS
-    score_risk(row, now_ms, rules, scores)
     scores["worth_cents"] = NEVER
     scores["at_risk_cents"] = 0
     scores["savable_cents"] = 0
@@ -160,7 +168,7 @@ def fold_events(
         if row["day"] == NEVER:
             row["day"] = now_ms // DAY_MS
             row["first_day"] = ts_ms // DAY_MS
-        settle_by(row, now_ms // DAY_MS, rule, factors)
+        settle_by(row, memo, now_ms // DAY_MS, rule, factors)
         row["first_day"] = min(int(row["first_day"]), ts_ms // DAY_MS)
         row["last_event_ms"] = max(int(row["last_event_ms"]), ts_ms)
         moment = fold(row, event, now_ms, rule)
@@ -184,16 +192,6 @@ def fold_events(
             out[crossed]["trigger_digest"] = event["event_id"]
             copies[crossed] = row
     return events.size, at
-
-
-@kernel
-def needs_the_hour(row: Row) -> bool:
-    """Whether an hourly tick can change what is concluded of this row."""
-    if row["pending"] != 0 or row["state"][SERVICE] != 0:
-        return True
-    if appeal_open(row) and row["appeal_told_ms"] != row["appeal_ms"]:
-        return True
-    return cases.any_waiting(row) or cases.any_callback(row) or repair_running(row)
 
 
 @kernel
@@ -262,41 +260,68 @@ def sweep(
     midnight = tick_ms % DAY_MS == 0
     factors = np.empty(FACTORS)
     daily_factors(rule, factors)
+    least = least_log_odds(rule)
+    eights = quiet[: n // EIGHT * EIGHT].view(np.int64)
     at = 0
-    for i in range(start, n):
+    i = start if midnight else next_awake(quiet, eights, start, n)
+    while i < n:
         if at + ROOM > out.size:
             return i, at
-        if quiet[i] != 0 and not midnight:
-            continue
         row, memo = rows[i], memos[i]
         if midnight:
             fetch_ahead(rows[min(i + 1, n - 1)], HOT_BYTES)
         if row["day"] == NEVER or not (midnight or needs_the_hour(row)):
             quiet[i] = 1
-            continue
-        settle_by(row, tick_ms // DAY_MS, rule, factors)
-        due = run_timers(row, tick_ms, rule)
-        if due != 0:
-            forget(memo)
-        if due != 0 or row["pending"] != 0:
-            dirty[i] = 1
-        due |= int(row["pending_moments"])
-        row["pending"] = 0
-        row["pending_moments"] = 0
-        calm_ms, quiet_ms = int(row["risk_calm_since_ms"]), int(row["hold_calm_since_ms"])
-        news_ms, good_ms = int(row["news_told_ms"]), int(row["value_good_since_ms"])
-        first = at
-        # An event may be ahead of the tick; what it concluded is not concluded again in its past.
-        now_ms = max(tick_ms, int(row["last_event_ms"]))
-        at = _conclude_with(row, memo, now_ms, due, rule, score, out, at)
-        quiet[i] = not needs_the_hour(row)
-        if at > first or calm_ms != row["risk_calm_since_ms"] or quiet_ms != row["hold_calm_since_ms"]:
-            dirty[i] = 1
-        if news_ms != row["news_told_ms"] or good_ms != row["value_good_since_ms"]:
-            dirty[i] = 1
-        for crossed in range(first, at):
-            out[crossed]["slot"] = i
-            out[crossed]["trigger_kind"] = 0
-            out[crossed]["trigger_digest"] = 0
-            copies[crossed] = row
+        elif not (midnight and quiet[i] != 0 and _stays_calm(row, memo, tick_ms, rule, factors, least)):
+            first = at
+            at = _take_tick(row, memo, tick_ms, rule, factors, score, dirty[i : i + 1], out, at)
+            quiet[i] = not needs_the_hour(row)
+            for crossed in range(first, at):
+                out[crossed]["slot"] = i
+                out[crossed]["trigger_kind"] = 0
+                out[crossed]["trigger_digest"] = 0
+                copies[crossed] = row
+        i = i + 1 if midnight else next_awake(quiet, eights, i + 1, n)
     return n, at
+
+
+@kernel
+def _stays_calm(
+    row: Row, memo: Memo, midnight_ms: int, rules: Rules, factors: NDArray[np.float64], least: float
+) -> bool:  # fmt: skip
+    """Settle a row that is known to be calm; whether it is so still, so that nothing is to be concluded of it."""
+    day = midnight_ms // DAY_MS
+    if memo["calm"] == 0 or memo["until_day"] != (day // PERIOD_DAYS + 1) * PERIOD_DAYS:
+        return False
+    settle_by(row, memo, day, rules, factors)
+    now_ms = max(midnight_ms, int(row["last_event_ms"]))
+    of_filter = recall_filter(row, memo, recall_hazard(row, memo, now_ms, rules), rules)
+    return bool(sum_terms(row, of_filter, now_ms, rules) < least)
+
+
+@kernel
+def _take_tick(
+    row: Row, memo: Memo, tick_ms: int, rules: Rules, factors: NDArray[np.float64], scores: Scores,
+    dirty: NDArray[np.uint8], out: Records, at: int,
+) -> int:  # fmt: skip
+    """Settle one row, run its timers and conclude; ``dirty[0]`` becomes 1 where more than the settling changed."""
+    settle_by(row, memo, tick_ms // DAY_MS, rules, factors)
+    due = run_timers(row, tick_ms, rules)
+    if due != 0:
+        forget(memo)
+    if due != 0 or row["pending"] != 0:
+        dirty[0] = 1
+    due |= int(row["pending_moments"])
+    row["pending"] = 0
+    row["pending_moments"] = 0
+    calm_ms, quiet_ms = int(row["risk_calm_since_ms"]), int(row["hold_calm_since_ms"])
+    news_ms, good_ms = int(row["news_told_ms"]), int(row["value_good_since_ms"])
+    first = at
+    # An event may be ahead of the tick; what it concluded is not concluded again in its past.
+    now_ms = max(tick_ms, int(row["last_event_ms"]))
+    at = _conclude_with(row, memo, now_ms, due, rules, scores, out, at)
+    if at > first or calm_ms != row["risk_calm_since_ms"] or quiet_ms != row["hold_calm_since_ms"]:
+        dirty[0] = 1
+    if news_ms != row["news_told_ms"] or good_ms != row["value_good_since_ms"]:
+        dirty[0] = 1
+    return at

@@ -31,6 +31,18 @@ def _is_proved(row: Row, now_ms: int, rules: Rules, scores: Scores) -> bool:
 
 
 @kernel
+def may_be_proved(rules: Rules, scores: Scores) -> bool:
+    """Whether the year as it stands is bad enough, and long enough, to be worth a proof."""
+    return bool(
+        scores["periods"] >= rules["value_min_periods"]
+        and scores["year_cents"] <= rules["value_enter_annual_cents"]
+        and scores["contacts"] >= rules["value_min_contacts"]
+        and scores["contact_periods"] >= rules["value_min_contact_periods"]
+        and scores["net_year_cents"] <= rules["value_bottom_net_cents"]
+    )
+
+
+@kernel
 def wants_forward(row: Row, now_ms: int, rules: Rules, scores: Scores) -> bool:
     """Whether the value conclusion depends on the year ahead, which is dear to compute."""
     if row["state"][VALUE] != 0:
@@ -39,11 +51,7 @@ def wants_forward(row: Row, now_ms: int, rules: Rules, scores: Scores) -> bool:
         row["state"][CAUSE] == 0
         and now_ms >= row["cooldown_until_ms"][VALUE]
         and now_ms // DAY_MS - int(row["first_day"]) >= rules["value_onboarding_days"]
-        and scores["periods"] >= rules["value_min_periods"]
-        and scores["year_cents"] <= rules["value_enter_annual_cents"]
-        and scores["contacts"] >= rules["value_min_contacts"]
-        and scores["contact_periods"] >= rules["value_min_contact_periods"]
-        and scores["net_year_cents"] <= rules["value_bottom_net_cents"]
+        and may_be_proved(rules, scores)
         and _is_proved(row, now_ms, rules, scores)
     )
 
@@ -100,12 +108,17 @@ def _may_be_reviewed(row: Row, now_ms: int, rules: Rules) -> bool:
 
 @kernel
 def enters_cause(row: Row, now_ms: int, rules: Rules, scores: Scores) -> bool:
+    """Whether the cause machine may be entered, and is."""
+    rested = row["state"][CAUSE] == 0 and now_ms >= row["cooldown_until_ms"][CAUSE]
+    return bool(rested) and may_be_our_cause(rules, scores)
+
+
+@kernel
+def may_be_our_cause(rules: Rules, scores: Scores) -> bool:
     """Whether the year loses money by the company's own doing: half of the cost, or all that makes the loss."""
     most = scores["company_ppm"] >= to_ppm(rules["value_company_share_enter"])
     return bool(
-        row["state"][CAUSE] == 0
-        and now_ms >= row["cooldown_until_ms"][CAUSE]
-        and scores["raw_net_year_cents"] <= rules["value_enter_annual_cents"]
+        scores["raw_net_year_cents"] <= rules["value_enter_annual_cents"]
         and (most or scores["raw_net_year_cents"] + scores["company_cents"] >= 0)
         and scores["year_contacts"] >= rules["value_min_contacts"]
     )

@@ -17,7 +17,7 @@ REFERRAL: Final = int(Machine.REFERRAL)
 
 
 @kernel
-def _has_their_word(row: Row, now_ms: int, days: int) -> bool:
+def has_their_word(row: Row, now_ms: int, days: int) -> bool:
     """Whether the customer scored or praised us, grew with us or brought someone, in the last ``days``."""
     newest_ms = max(int(row["csat_ms"]), int(row["news_ms"]), int(row["referral_ms"]))
     return within(newest_ms, now_ms, days)
@@ -31,7 +31,7 @@ def _delivered(row: Row, now_ms: int, rules: Rules) -> bool:
         return False
     if row["csat_ms"] != NEVER and row["csat_share_ppm"] < to_ppm(rules["referral_csat_share"]):
         return False
-    return _has_their_word(row, now_ms, int(rules["referral_word_days"]))
+    return has_their_word(row, now_ms, int(rules["referral_word_days"]))
 
 
 @kernel

@@ -4,7 +4,7 @@ from typing import Final
 
 from kernels._jit import kernel
 from kernels.alive import gone_probability, purchases_if_alive
-from kernels.churn import risk
+from kernels.churn import recall_risk, risk
 from kernels.elementary import expm1, log, round_half_even
 from kernels.lifetime import dert_if_alive, expected_spend
 from kernels.nets import (
@@ -71,6 +71,7 @@ def recall_year(row: Row, memo: Memo, day: int, rules: Rules, scores: Scores) ->
     if lasts_the_period(row, day, rules, scores):
         copy_year(scores, memo)
         memo["until_day"] = until_day
+        memo["net_bin"] = memo["faultless_bin"] = 0
 
 
 @kernel
@@ -195,7 +196,17 @@ def spend_to_come(row: Row, rules: Rules) -> float:
 @kernel
 def score_risk(row: Row, now_ms: int, rules: Rules, scores: Scores) -> None:
     """Fill the churn half of ``scores``; worth and money at risk are left to ``score_worth``."""
-    chance = risk(row, hazard(row, now_ms, rules), now_ms, rules)
+    _write_risk(row, risk(row, hazard(row, now_ms, rules), now_ms, rules), scores)
+
+
+@kernel
+def recall_risk_scores(row: Row, memo: Memo, now_ms: int, rules: Rules, scores: Scores) -> None:
+    """``score_risk``, sparing what the memo knows."""
+    _write_risk(row, recall_risk(row, memo, hazard(row, now_ms, rules), now_ms, rules), scores)
+
+
+@kernel
+def _write_risk(row: Row, chance: float, scores: Scores) -> None:
     scores["risk"] = chance
     scores["risk_ppm"] = to_ppm(chance)
     scores["gone_ppm"] = to_ppm(gone_probability(float(row["odds"])))

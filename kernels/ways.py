@@ -12,12 +12,13 @@ import numpy as np
 from kernels import cases, trial
 from kernels._jit import allocating, kernel
 from kernels.attribution import DAY_MS, repair_running
+from kernels.evidence import FACTORS, daily_factors
 from kernels.judge import ROOM
 from kernels.relations import appeal_open
 from kernels.shapes import Records, Row, Rules
 from kernels.trial import CAUSE, CHURN, GAMING, NEWS, REFERRAL, VALUE
 from schemas.codes import Author, Cause, Fault, Kind, Purpose
-from schemas.state import CALLBACKS, CASES, CROSSING, NEVER, PERIOD_DAYS, SCORES
+from schemas.state import CALLBACKS, CASES, CROSSING, MEMO, NEVER, PERIOD_DAYS, SCORES
 
 
 class Deed(IntEnum):
@@ -84,7 +85,7 @@ OF_CUSTOMER: Final = int(Fault.CUSTOMER)
 TO_ASK: Final = int(Purpose.REFERRAL_ASK)
 
 Trial = tuple[Any, ...]
-"""What every try needs: rows, machine, now_ms, rules, events, deeds, scores, out, as in ``find_ways``."""
+"""What every try needs: rows, machine, now_ms, rules, events, deeds, scores, out, beside, as in ``find_ways``."""
 
 
 @kernel
@@ -122,10 +123,10 @@ def _put_event(events: Records, deed: Records, row: Row, ts_ms: int, rules: Rule
 @kernel
 def _do(trial_of: Trial, at: int, copy: int, ts_ms: int) -> bool:
     """Let one deed of the table happen to a copy of the row; whether that left the machine."""
-    rows, machine, _, rules, events, deeds, scores, out = trial_of
+    rows, machine, _, rules, events, deeds, scores, out, beside = trial_of
     row = rows[copy]
     _put_event(events, deeds[at], row, ts_ms, rules)
-    trial.take_event(row, machine, events[1], rules, scores, out)
+    trial.take_event(row, machine, events[1], rules, scores, out, beside)
     return bool(row["state"][machine] == 0)
 
 
@@ -135,7 +136,7 @@ def _try(trial_of: Trial, wanted: int, before: int, most_days: int) -> tuple[int
 
     Less than was wanted where that is enough; ``NEVER`` days where it is not left within ``most_days``.
     """
-    rows, machine, at_ms, rules, _, deeds, scores, out = trial_of
+    rows, machine, at_ms, rules, _, deeds, scores, out, beside = trial_of
     rows[1] = rows[0]
     done = 0
     for at in range(DEEDS):
@@ -144,14 +145,14 @@ def _try(trial_of: Trial, wanted: int, before: int, most_days: int) -> tuple[int
         bought = deeds[at]["deed"] == PURCHASE
         if bought and before > 0:
             until_ms = at_ms + before * DAY_MS
-            if trial.run_hours(rows[1], machine, at_ms, until_ms, rules, scores, out) != NEVER:
+            if trial.run_hours(rows[1], machine, at_ms, until_ms, rules, scores, out, beside) != NEVER:
                 return done, 0, before
             at_ms = until_ms
         at_ms += MINUTE_MS
         done |= 1 << at
         if _do(trial_of, at, 1, at_ms):
             return done, before if bought else 0, 0
-    left_ms = trial.clears_at(rows[1:3], machine, at_ms, most_days, rules, scores, out)
+    left_ms = trial.clears_at(rows[1:3], machine, at_ms, most_days, rules, scores, out, beside)
     return wanted, before, -(-(left_ms - at_ms) // DAY_MS) if left_ms != NEVER else NEVER
 
 
@@ -204,7 +205,7 @@ def _offer(trial_of: Trial, ways: Records, count: int, wanted: int, before: int)
 @kernel
 def _offer_late_purchase(trial_of: Trial, ways: Records, count: int, wanted: int, purchase: int) -> int:
     """The deeds and a purchase after as many days as it takes until what went wrong has faded enough."""
-    rows, machine, at_ms, rules, _, _, scores, out = trial_of
+    rows, machine, at_ms, rules, _, _, scores, out, beside = trial_of
     most_days = _limit(ways, count, wanted, MOST_CALM_DAYS)
     rows[3] = rows[0]
     for at in range(purchase):
@@ -213,7 +214,7 @@ def _offer_late_purchase(trial_of: Trial, ways: Records, count: int, wanted: int
             _do(trial_of, at, 3, at_ms)
     for before in range(1, most_days + 1):
         at_ms += DAY_MS
-        trial.take_tick(rows[3], machine, at_ms // DAY_MS * DAY_MS, rules, scores, out)
+        trial.take_tick(rows[3], machine, at_ms // DAY_MS * DAY_MS, rules, scores, out, beside)
         rows[1] = rows[3]
         if _do(trial_of, purchase, 1, at_ms + MINUTE_MS):
             found = _offer(trial_of, ways, count, wanted, before)
@@ -225,7 +226,7 @@ def _offer_late_purchase(trial_of: Trial, ways: Records, count: int, wanted: int
 @kernel
 def _offer_money(trial_of: Trial, ways: Records, count: int, place: int) -> int:
     """Margin, the least that leaves the machine within the dwell and two periods; and cost named as ours."""
-    rows, _, _, rules, _, deeds, _, _ = trial_of
+    rows, _, _, rules, _, deeds, _, _, _ = trial_of
     deeds[place]["deed"] = MARGIN
     within = int(rules["value_dwell_days"]) + 2 * PERIOD_DAYS
     within = _limit(ways, count, 1 << place, within)
@@ -335,7 +336,9 @@ def find_ways(
     if rows[0]["state"][machine] == 0:
         return 0
     scores, out = np.empty(1, SCORES), np.empty(ROOM, CROSSING)
-    trial_of = (rows, machine, now_ms, rules[0], events, deeds, scores[0], out)
+    memos, factors = np.zeros(1, MEMO), np.empty(FACTORS)
+    daily_factors(rules[0], factors)
+    trial_of = (rows, machine, now_ms, rules[0], events, deeds, scores[0], out, (memos[0], factors))
     owed = _list_owed(rows[0], deeds)
     gesture, purchase = 1 << owed, 1 << (owed + 1)
     deeds[owed]["deed"], deeds[owed + 1]["deed"] = RECOVERY, PURCHASE

@@ -328,10 +328,28 @@ YEAR = (
 )
 """Scores that read nothing but the year's money and contacts."""
 
-MEMO = np.dtype([*((name, "<i8") for name in YEAR), ("until_day", "<i4"), ("spare", "u1", 12)])
+COUNTED = ("p_negative_ppm", "periods", "contacts", "contact_periods", "year_contacts")
+"""Those of them that four bytes hold."""
+
+MEMO = np.dtype(
+    [
+        *((name, "<i8") for name in YEAR if name not in COUNTED),
+        ("odds", "<f8"),
+        ("leaving", "<f8"),
+        ("filter", "<f8"),
+        *((name, "<i4") for name in COUNTED),
+        ("until_day", "<i4"),
+        ("net_bin", "<i2"),
+        ("faultless_bin", "<i2"),
+        ("calm", "u1"),
+        ("spare", "u1", 3),
+    ]
+)
 """What was concluded of a row, kept beside it so that it need not be computed again; blank is always right.
 
-``until_day`` is the end of the period for which they are known; 0 for none.
+``until_day`` is the end of the period for which the year is known; 0 for none. ``filter`` is the log-odds of the
+alive filter's risk at these ``odds`` and this hazard; at a hazard of 0 it is not known. The bins are those of the
+year on both whale curves, and one more, 0 for none; ``calm`` is one of ``kernels.calm``.
 """
 
 CROSSING = np.dtype(

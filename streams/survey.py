@@ -54,7 +54,7 @@ class Survey:
         """The curve, the list and the problems as of ``tick_ms``; rows are settled to it, and concluded."""
         curve = np.zeros((2, BINS), np.int64)
         faultless = np.zeros((2, BINS), np.int64)
-        whale.survey(arena.rows, len(arena), tick_ms // DAY_MS, curve, faultless)
+        whale.survey_known(arena.rows, arena.memos, len(arena), tick_ms // DAY_MS, curve, faultless)
         part = CurvePart(
             self._partition, self._partitions, tick_ms, rules.version, _filled(curve), _filled(faultless)
         )

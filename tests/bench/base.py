@@ -50,11 +50,11 @@ def _score_all(rows: Any, day: int, now_ms: int, rules: Any, scores: Any) -> Non
 
 
 @numba.njit(error_model="numpy")
-def _settle_all(rows: Any, day: int, rules: Any) -> None:
+def _settle_all(rows: Any, memos: Any, day: int, rules: Any) -> None:
     factors = np.empty(FACTORS)
     daily_factors(rules[0], factors)
     for i in range(rows.size):
-        settle_by(rows[i], day, rules[0], factors)
+        settle_by(rows[i], memos[i], day, rules[0], factors)
 
 
 @numba.njit(error_model="numpy")
@@ -110,7 +110,7 @@ class Base:
     def settle(self) -> None:
         """Only the daily step of the next midnight."""
         self.tick_ms += DAY_MS
-        _settle_all(self.rows, self.day, self.rules)
+        _settle_all(self.rows, self.memos, self.day, self.rules)
 
     def hour(self) -> None:
         """An hour's tick, which concludes only those whom an hour can change."""
@@ -141,7 +141,7 @@ class Base:
     def curve(self) -> None:
         """Both whale curves of all rows."""
         sketches = np.zeros((2, BINS), np.int64), np.zeros((2, BINS), np.int64)
-        whale.survey(self.rows, ROWS, self.day, *sketches)
+        whale.survey_known(self.rows, self.memos, ROWS, self.day, *sketches)
 
     def problems(self) -> None:
         """What every row has had of every problem."""

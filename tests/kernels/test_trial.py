@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kernels import judge, trial
+from kernels.evidence import FACTORS, daily_factors
 from schemas import state
 from schemas.codes import Change, Kind, Machine
 from schemas.policy import parse
@@ -58,9 +59,12 @@ def left_at(row: Any, machine: int, now_ms: int, events: Any) -> int:
     rows = np.zeros(2, state.CUSTOMER)
     rows[0] = row
     scores, out = np.zeros(1, state.SCORES), np.zeros(judge.ROOM, state.CROSSING)
+    factors = np.zeros(FACTORS)
+    daily_factors(RULES[0], factors)
+    beside = (np.zeros(1, state.MEMO)[0], factors)
     for at in range(len(events)):
-        trial.take_event(rows[0], machine, events[at], RULES[0], scores[0], out)
-    return trial.clears_at(rows, machine, now_ms, DAYS, RULES[0], scores[0], out)
+        trial.take_event(rows[0], machine, events[at], RULES[0], scores[0], out, beside)
+    return trial.clears_at(rows, machine, now_ms, DAYS, RULES[0], scores[0], out, beside)
 
 
 @pytest.fixture(scope="module")
