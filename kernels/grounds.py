@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from kernels import cases, churn, economics, evidence, problems
 from kernels._jit import kernel
 from kernels.attribution import repair_running
-from kernels.nets import holds_period
+from kernels.nets import asked_cents, holds_period, own_cost_cents, served_cents
 from kernels.shapes import Records
 from schemas.codes import Evidence
 from schemas.state import CASES, FAULTS, PERIOD_DAYS, PERIODS
@@ -102,6 +102,34 @@ def reasons(
         if added or (cancels and which == churn.E_CANCEL):
             without[which] = economics.risk_without(row, which, now_ms, rule)
     return eta
+
+
+@kernel
+def weigh(rows: Records, now_ms: int, values: NDArray[np.float64]) -> None:
+    """Each evidence as it enters the hazard, into ``values`` (``evidence.TERMS``,)."""
+    evidence.terms(rows[0], now_ms, values)
+
+
+@kernel
+def year(rows: Records, rules: Records, cost: NDArray[np.int64]) -> tuple[int, int, int, int]:
+    """Margin, service asked, service that counts, and own cost that counts, cents, of the year to the row's day.
+
+    cost  (FAULTS,) out: all cost by fault
+    """
+    row, share = rows[0], float(rules[0]["value_unknown_share"])
+    margin = asked = served = own = 0
+    cost[:] = 0
+    last = int(row["day"]) // PERIOD_DAYS
+    for period in range(last - PERIODS + 1, last + 1):
+        if holds_period(row, period):
+            at = period % PERIODS
+            margin += int(row["period_margin_cents"][at])
+            asked += asked_cents(row, at, share)
+            served += served_cents(row, at, share)
+            own += own_cost_cents(row, at, share)
+            for fault in range(FAULTS):
+                cost[fault] += row["period_cost_cents"][at, fault]
+    return margin, asked, served, own
 
 
 @kernel

@@ -5,7 +5,7 @@ judges each event by the policy that held when it was judged.
 """
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -214,12 +214,12 @@ class Policy:
     toml: str
     record: NDArray[np.void]
     owners: dict[str, str]
+    digest: str = field(init=False)
+    """Sixteen hex digits of what the policy says; equal for equal settings."""
 
-    @property
-    def digest(self) -> str:
-        """Sixteen hex digits of what the policy says; equal for equal settings."""
+    def __post_init__(self) -> None:
         said = self.record.tobytes() + repr(sorted(self.owners.items())).encode()
-        return blake2b(said, digest_size=8).hexdigest()
+        object.__setattr__(self, "digest", blake2b(said, digest_size=8).hexdigest())
 
 
 def parse(toml: str, origin: str = "policy") -> Policy:

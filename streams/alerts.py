@@ -9,7 +9,7 @@ from kernels import grounds
 from schemas import codes
 from schemas.alerts import Alert, Hold
 from schemas.policy import Policy
-from schemas.state import NEVER
+from schemas.state import CROSSING, NEVER
 from streams import actions, clearpath, freed, gestures, relations, words
 from streams.reasons import evidence_of
 from streams.survey import Known, Survey
@@ -31,10 +31,12 @@ OF_A_CASE = frozenset(
 )
 """Moments that happen in a case, so that the case's problem is theirs; rudeness, say, is nobody's sku."""
 
+OF_A_CROSSING = CROSSING.names or ()
+
 
 @dataclass(frozen=True, slots=True)
 class Crossed:
-    """One border crossed: whose, the crossing record (shape ()), and the row as it stood right after."""
+    """One border crossed: whose, the crossing's fields by name, and the row (shape ()) as it stood right after."""
 
     customer: str
     crossing: Any

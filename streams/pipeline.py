@@ -278,10 +278,10 @@ class Pipeline:
             self._breaker.arrived(self.last_tick_ms, append_ms, self.policy)
 
     def _crossed(self, count: int) -> Iterator[alerts.Crossed]:
-        crossings, rows = copied(self._out[:count]), copied(self._copies[:count])
-        for at in range(count):
-            customer = self.arena.customer(int(crossings[at]["slot"])).decode()
-            yield alerts.Crossed(customer, crossings[at], rows[at])
+        crossings, rows = self._out[:count].tolist(), copied(self._copies[:count])
+        for at, fields in enumerate(crossings):
+            crossing = dict(zip(alerts.OF_A_CROSSING, fields, strict=True))
+            yield alerts.Crossed(self.arena.customer(crossing["slot"]).decode(), crossing, rows[at])
 
     def _say(
         self, found: Iterable[alerts.Crossed], rules: policies.Policy, append_ms: int | None, outcome: Outcome

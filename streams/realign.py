@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kernels.nets import asked_cents, holds_period, own_cost_cents, served_cents
+import numpy as np
+
+from kernels import grounds
 from schemas.alerts import Evidence
 from schemas.codes import Fault
 from schemas.policy import Policy
-from schemas.state import NEVER, PERIOD_DAYS, PERIODS
+from schemas.state import FAULTS, NEVER
 
 LASTING, SEVERE = 3, 2
 MOST_ACTIONS = 3
@@ -31,16 +33,9 @@ class Year:
 
 def year_of(row: Any, policy: Policy) -> Year:
     """Sum the year up to the day the row is settled to."""
-    share = float(policy.record["value_unknown_share"][0])
-    last = int(row["day"]) // PERIOD_DAYS
-    held = [one % PERIODS for one in range(last - PERIODS + 1, last + 1) if holds_period(row, one)]
-    return Year(
-        margin=sum(int(row["period_margin_cents"][at]) for at in held),
-        cost=tuple(sum(int(row["period_cost_cents"][at, fault]) for at in held) for fault in Fault),
-        asked=sum(asked_cents(row, at, share) for at in held),
-        served=sum(served_cents(row, at, share) for at in held),
-        own=sum(own_cost_cents(row, at, share) for at in held),
-    )
+    cost = np.empty(FAULTS, np.int64)
+    margin, asked, served, own = grounds.year(row.reshape(1), policy.record, cost)
+    return Year(margin, tuple(cost.tolist()), asked, served, own)
 
 
 def value_actions(crossing: Any, row: Any, policy: Policy) -> tuple[str, ...]:

@@ -20,6 +20,13 @@ from streams.relations import RELATIONS
 MOST_EVIDENCE = 5
 MOST_REFERENCES = 3
 
+Grounds = tuple[float, list[float], list[float], list[float], list[float]]
+"""The risk's log-odds; what they are made of; terms; evidence; the risk without each evidence."""
+
+# Looking a member of an enumeration up by its class takes longer than most of what is done with it.
+OF_TERMS, OF_EVIDENCE = tuple(codes.Term), tuple(codes.Evidence)
+FILTER, CANCEL, CANCEL_REQUEST = codes.Term.FILTER, codes.Term.CANCEL, codes.Evidence.CANCEL_REQUEST
+
 TERM_UNITS: dict[codes.Term, str] = {
     codes.Term.REPEATS: "log1p(days)",
     codes.Term.OVERDUE: "ln(own gaps)",
@@ -94,28 +101,26 @@ def evidence_of(
 
 
 def _failures(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
-    """What the risk's log-odds are made of beside what they are for anyone, strongest first.
+    """What the risk's log-odds are made of beside what they are for anyone, strongest first."""
+    return _told(_grounds(crossing, row, policy), float(crossing["risk"]), row, policy)
 
-    A wish to leave is one reason, whether it counts through the filter or as a term of its own.
-    """
-    chance, found = float(crossing["risk"]), []
-    eta, parts, terms, values, without = _grounds(crossing, row, policy)
-    for term in codes.Term:
-        added = parts[1 + term]
-        if added == 0.0:
+
+def _told(grounds_of: Grounds, chance: float, row: Any, policy: Policy) -> list[Evidence]:
+    """A wish to leave is one reason, whether it counts through the filter or as a term of its own."""
+    eta, parts, terms, values, without = grounds_of
+    found = []
+    for term, added in zip(OF_TERMS, parts[1:], strict=False):
+        if added == 0.0 or term is CANCEL:
             continue
         dp_ppm = to_ppm(chance - 1.0 / (1.0 + exp(added - eta)))
-        if term is codes.Term.FILTER:
-            found.append(
-                Evidence("silence", terms[term], "days", "since last purchase", round(added, 6), (), dp_ppm)
-            )
-        elif term is not codes.Term.CANCEL:
-            value = round(terms[term], 6)
-            found.append(Evidence(term.name.lower(), value, TERM_UNITS[term], "now", round(added, 6), (), dp_ppm))
-    for which in codes.Evidence:
-        added = parts[1 + churn.TERMS + which]
-        if which is codes.Evidence.CANCEL_REQUEST:
-            added += parts[1 + codes.Term.CANCEL]
+        value, counted = terms[term], round(added, 6)
+        if term is FILTER:
+            found.append(Evidence("silence", value, "days", "since last purchase", counted, (), dp_ppm))
+        else:
+            name = term.name.lower()
+            found.append(Evidence(name, round(value, 6), TERM_UNITS[term], "now", counted, (), dp_ppm))
+    for which, through_filter in zip(OF_EVIDENCE, parts[1 + churn.TERMS :], strict=True):
+        added = through_filter + parts[1 + CANCEL] if which is CANCEL_REQUEST else through_filter
         if added == 0.0:
             continue
         dp_ppm = to_ppm(chance - without[which])
@@ -124,9 +129,7 @@ def _failures(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
     return sorted(found, key=lambda one: (-abs(one.contribution), one.name))
 
 
-def _grounds(
-    crossing: Any, row: Any, policy: Policy
-) -> tuple[float, list[float], list[float], list[float], list[float]]:
+def _grounds(crossing: Any, row: Any, policy: Policy) -> Grounds:
     """The risk's log-odds, and what ``kernels.grounds.reasons`` says of them."""
     parts = np.empty(1 + churn.TERMS + evidence.TERMS)
     terms, values, without = np.empty(churn.TERMS), np.empty(evidence.TERMS), np.empty(evidence.TERMS)
@@ -157,9 +160,10 @@ def _price_ratio(row: Any) -> list[Evidence]:
 
 def _adding_up(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
     """The strongest reasons between what anyone's log-odds are and what is not shown: together, the risk's own."""
-    eta, parts = _grounds(crossing, row, policy)[:2]
+    grounds_of = _grounds(crossing, row, policy)
+    eta, parts = grounds_of[:2]
     base = round(parts[0], 6)
-    shown = _failures(crossing, row, policy)[:MOST_EVIDENCE]
+    shown = _told(grounds_of, float(crossing["risk"]), row, policy)[:MOST_EVIDENCE]
     rest = round(eta - base - sum(one.contribution for one in shown), 6)
     return [
         *shown,

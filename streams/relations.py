@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels import evidence, rings
-from kernels.relations import lines_owned
+from kernels import evidence, grounds, rings
 from schemas import codes
 from schemas.alerts import Evidence
 from schemas.policy import Policy
@@ -63,7 +62,7 @@ def driver(machine: codes.Machine, crossing: Any, row: Any, policy: Policy, mome
         found = MACHINE_DRIVERS[machine]
     else:
         values = np.empty(evidence.TERMS)
-        evidence.terms(row, int(crossing["now_ms"]), values)
+        grounds.weigh(row.reshape(1), int(crossing["now_ms"]), values)
         added = np.round(values * policy.record["weight"][0], 6)
         strongest = codes.Evidence(int(added.argmax())) if added.max() > 0 else None
         found = _D.REVENUE if strongest is None else EVIDENCE_DRIVERS.get(strongest, _D.REVENUE)
@@ -152,8 +151,9 @@ def _best(crossing: Any, row: Any, policy: Policy) -> list[Evidence]:
     if float(row["usual_risk"]) > 0:
         ratio = int(crossing["risk_ppm"]) / (float(row["usual_risk"]) * PPM)
         out.append(_fact("above_own_usual_risk", round(ratio, 3), "ratio", "own base line"))
-    if lines_owned(row) > 1:
-        out.append(_fact("product_lines", lines_owned(row), "lines", "newest purchases"))
+    lines = int(np.count_nonzero(row["line"]))
+    if lines > 1:
+        out.append(_fact("product_lines", lines, "lines", "newest purchases"))
     if row["referrals"] > 0:
         given = digests_of(row, codes.Kind.REFERRAL_GIVEN)
         out.append(_fact("referrals", int(row["referrals"]), "referrals", "ever", given))
