@@ -42,8 +42,8 @@ log = logging.getLogger("whaleline")
 
 CHUNK_RECORDS = 1_000
 CHUNK_BYTES = 1 << 18
-CHANNEL_CHUNKS = 16
-"""A channel (one a topic) that lags holds no more than 4 MB so."""
+CHANNEL_CHUNKS = 4
+"""A channel (one a topic) that lags holds no more than 1 MB so."""
 
 REQUEST_TIMEOUT_S = 40.0
 REBALANCE_TIMEOUT_S = 30.0

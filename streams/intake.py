@@ -24,6 +24,8 @@ from streams.waiting import Waiting, sheaf_of
 
 TAKE_EVENTS = 10_000
 """Events taken at once, some ms of work: the event loop has other duties."""
+MAX_BUFFERED = 50_000
+"""Events that may wait, of all sources together; each takes some 300 B."""
 
 
 class Clock(Enum):
@@ -79,7 +81,7 @@ class Intake:
         clock: Clock,
         currency: str = "USD",
         grace_ms: int = 5_000,
-        max_buffered: int = 20_000,
+        max_buffered: int = MAX_BUFFERED,
     ) -> None:
         """``waiting`` is what it has read and not yet given."""
         self._partitions, self._max_buffered = partitions, max_buffered
@@ -127,9 +129,10 @@ class Intake:
             self.waiting.queues[self.waiting.index[source]]["caught_up_ms"] = now_ms
 
     def full(self) -> set[Source]:
-        """Sources with as many waiting events as are kept: read no more of them for now."""
+        """Sources with their share of the events that may wait: read no more of them for now."""
         self._look()
-        full = np.flatnonzero(self.waiting.queues["waiting"] >= self._max_buffered)
+        share = max(1, self._max_buffered // max(1, len(self.waiting.sources)))
+        full = np.flatnonzero(self.waiting.queues["waiting"] >= share)
         return {self.waiting.sources[at] for at in full.tolist()}
 
     def take(self, now_ms: int, not_after_ms: int = FOREVER) -> Batch:

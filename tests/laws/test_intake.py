@@ -273,8 +273,8 @@ def test_a_new_assignment_forgets_what_was_buffered() -> None:
 
 
 def test_a_full_buffer_says_so() -> None:
-    """Back-pressure: the source whose events wait for another is named."""
-    one = intake(max_buffered=3)
+    """Back-pressure: the source whose events wait for another is named; each of the two has half of the room."""
+    one = intake(max_buffered=6)
     for offset in range(3):
         assert one.full() == set()
         one.offer(record(SUPPORT, offset, NOW))

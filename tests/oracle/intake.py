@@ -42,7 +42,7 @@ class Intake:
         clock: Clock,
         currency: str = "USD",
         grace_ms: int = 5_000,
-        max_buffered: int = 20_000,
+        max_buffered: int = 50_000,
     ) -> None:
         self._partitions, self._clock, self._currency = partitions, clock, currency
         self._grace_ms, self._max_buffered = grace_ms, max_buffered
@@ -86,8 +86,9 @@ class Intake:
             self._queues[source].caught_up_ms = now_ms
 
     def full(self) -> set[Source]:
-        """Sources with as many waiting events as are kept: read no more of them for now."""
-        return {source for source, queue in self._queues.items() if len(queue.events) >= self._max_buffered}
+        """Sources with their share of the events that may wait: read no more of them for now."""
+        share = max(1, self._max_buffered // max(1, len(self._queues)))
+        return {source for source, queue in self._queues.items() if len(queue.events) >= share}
 
     def take(self, now_ms: int, not_after_ms: int = FOREVER) -> Batch:
         """Everything whose order is settled at ``now_ms``, with progress behind it.
