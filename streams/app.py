@@ -25,6 +25,7 @@ from streams.connection import client_of, faust_of
 from streams.exits import SENTENCES, Exit, stop_now
 from streams.figures import EVERY_S, Figures, ready_to_work
 from streams.health import Health
+from streams.heap import give_back
 from streams.ingest import Ingest
 from streams.judge import Judge
 from streams.logs import set_up_logging
@@ -356,6 +357,7 @@ def run(config: Config) -> int:
 
     A worker that ends itself does so at once, with a code of ``streams.exits``.
     """
+    give_back()  # before there are threads
     set_up_logging(style=config.log_style)
     metrics = _metrics_of(config)
     try:
