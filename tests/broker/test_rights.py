@@ -61,6 +61,7 @@ def deployment(
         given = [acl for line in commands(names, one.config.app_id) for acl in as_acls(line)]
         assert not admin.create_acls(given)["failed"]
         one.environment |= kafka.settings("whaleline-worker")
+        eventually(lambda: refusal(load(None, one.environment)) == "", "given")  # after a moment
         yield one
 
 
@@ -161,7 +162,6 @@ def test_each_right_of_a_worker_that_is_missing_is_named_before_it_starts(
     deployment: Deployment, admin: KafkaAdminClient
 ) -> None:
     config = load(None, deployment.environment)
-    check_topics(config)
     granted = rights(config.topics, config.app_id)["worker"]
     taken = 0
     for one in granted:
