@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from streams.heap import give_back
+
 WORK = """
 import sys
 from streams.heap import give_back
@@ -27,10 +29,12 @@ print(held_mb() - before)
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 @pytest.mark.parametrize(("how", "stays"), [("set", False), ("left", True)])
 def test_large_pieces_go_back_although_small_ones_lie_between_them(how: str, stays: bool) -> None:
     """Left to itself the C library keeps them: the control."""
+    if platform.libc_ver()[0] != "glibc":
+        assert not give_back(), "no other has such a setting"
+        return
     done = subprocess.run(
         [sys.executable, "-c", WORK, how], capture_output=True, text=True, check=True, timeout=60
     )
